@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The seam above the core: what a host may ask of it.
+ *
+ * An *engine* is the running state of one pair of main and spare: the metadata, the index, the
+ * slots. It lives in one arena that the host allocates; the core allocates nothing. It outlives
+ * tables: a reload hands it to the next one.
+ *
+ * Contexts. "Owner": one thread at a time, may sleep, does I/O: the constructor (dmr_engine_probe),
+ * preresume (dmr_engine_open), then the repair worker. "Any": any context and any number of threads
+ * at once, interrupts included, as long as the engine lives.
+ */
+#ifndef DM_REMAP_CORE_H
+#define DM_REMAP_CORE_H
+
+#include "dm_remap/host.h"
+#include "dm_remap/route.h"
+#include "dm_remap/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Arguments of the table line ------------------------------------------------------------ */
+
+/* Parsed optional arguments. All zero is the default. */
+struct dmr_arguments {
+	dmr_u8 uuid_given;
+	dmr_u8 uuid[DMR_UUID_BYTES];
+	dmr_u8 format;
+	dmr_u8 adopt_main;
+	dmr_u8 accept_single_copy;
+	char label[DMR_LABEL_BYTES]; /* empty: not given */
+};
+
+/*
+ * Parses what follows main and spare on a table line: nothing, or a count and that many words.
+ * Returns NULL, or the reason as a constant sentence; then *bad is the index into @argv of the word
+ * at fault (argc if one is missing). Any context.
+ */
+const char *dmr_arguments_parse(struct dmr_arguments *arguments, dmr_u32 argc,
+				const char *const *argv, dmr_u32 *bad);
+
+/* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" and the terminator. */
+#define DMR_UUID_TEXT_BYTES 37u
+void dmr_uuid_format(const dmr_u8 uuid[DMR_UUID_BYTES], char text[DMR_UUID_TEXT_BYTES]);
+
+/* ---- Devices -------------------------------------------------------------------------------- */
+
+/* What the two devices are. Sectors of 512 bytes throughout. */
+struct dmr_geometry {
+	dmr_u64 main_sectors;          /* the whole main device */
+	dmr_u64 spare_sectors;         /* the whole spare device */
+	dmr_u64 target_sectors;        /* length of the table line, from main's sector 0 */
+	dmr_u32 main_logical_sectors;  /* a logical block of main, in sectors: 1, 2, 4, 8 */
+	dmr_u32 spare_logical_sectors;
+};
+
+/* What tells one main from another. Absent fields are zero-filled; absent is not different. */
+#define DMR_UNIQUE_ID_BYTES 64u
+#define DMR_PARTITION_UUID_BYTES 40u
+struct dmr_main_identity {
+	dmr_u8 unique_id[DMR_UNIQUE_ID_BYTES];            /* WWID or NVMe id, as the driver gives it */
+	dmr_u8 partition_uuid[DMR_PARTITION_UUID_BYTES];  /* text, if main is a partition */
+};
+
+/* ---- Refusals ------------------------------------------------------------------------------- */
+
+/* Why a pair is not opened. */
+enum dmr_refusal {
+	DMR_ACCEPTED,
+	DMR_REFUSED_GEOMETRY_LOGICAL_BLOCK, /* spare's logical block larger than main's, or over 4096 */
+	DMR_REFUSED_MAIN_TOO_LARGE,
+	DMR_REFUSED_TARGET_TOO_LONG,        /* longer than main */
+	DMR_REFUSED_SPARE_TOO_SMALL,
+	DMR_REFUSED_UNREADABLE,             /* the spare's metadata area can't be read */
+	DMR_REFUSED_FOREIGN,                /* something else is on the spare */
+	DMR_REFUSED_DAMAGED,                /* our metadata, below the open quorum */
+	DMR_REFUSED_SINGLE_COPY,            /* one header verifies: needs accept_single_copy */
+	DMR_REFUSED_FORK,                   /* two states of one sequence, two votes each */
+	DMR_REFUSED_VERSION,                /* metadata of a format version that we don't know */
+	DMR_REFUSED_OTHER_MAIN,             /* the fingerprint is another main's */
+	DMR_REFUSED_OTHER_PAIR,             /* `uuid` names another pair */
+	DMR_REFUSED_BLANK_WITH_UUID,        /* `uuid` names a pair and the spare is blank */
+	DMR_REFUSED_FORMAT_IN_USE,          /* `format` on metadata of this main with slots in use */
+	DMR_REFUSED_FORMAT_FAILED,          /* the new metadata can't be made durable */
+	DMR_REFUSED_READ_ONLY,              /* needs a write to the spare and may not write */
+};
+
+/* What was found on the spare, for the message that a refusal or an opening prints. */
+struct dmr_report {
+	enum dmr_refusal refusal;
+	dmr_u8 will_format;              /* probe: opening would make a new pair */
+	dmr_u8 headers_valid;            /* copies whose header verifies */
+	dmr_u8 votes;                    /* copies with the winning header */
+	dmr_u8 found_uuid[DMR_UUID_BYTES];
+	dmr_u64 found_sequence;
+	dmr_u64 found_main_sectors;
+};
+
+/* "what was found; which option would go on", a constant sentence. Any context. */
+const char *dmr_refusal_text(enum dmr_refusal refusal);
+
+/* ---- Engine: life --------------------------------------------------------------------------- */
+
+struct dmr_engine;
+
+/* DMR_ACCEPTED, or the refusal that needs no look at the spare's contents. Any context. */
+enum dmr_refusal dmr_geometry_check(const struct dmr_geometry *geometry);
+/* Bytes of the arena, for a geometry that was accepted: at most 16 per slot and 64 KiB. */
+dmr_size dmr_engine_arena_bytes(const struct dmr_geometry *geometry);
+/* Makes an engine in @arena (page aligned, zeroed, of that size). Does no I/O. It needs no
+ * destruction: when nobody uses it any more the host frees the arena. */
+struct dmr_engine *dmr_engine_init(void *arena, const struct dmr_geometry *geometry,
+				   const struct dmr_main_identity *identity, struct dmr_host *host);
+
+/* Reads the spare and says whether dmr_engine_open would refuse. Writes nothing to disk, leaves
+ * the engine as it was. Owner. */
+enum dmr_refusal dmr_engine_probe(struct dmr_engine *engine, const struct dmr_arguments *arguments,
+				  struct dmr_report *report);
+/*
+ * Opens the pair: formats a blank spare, or loads the winning state and commits it again unless
+ * all five copies agree. With @read_only nothing is written to the spare. Owner, no I/O routed yet.
+ * After a refusal it may be called again.
+ */
+enum dmr_refusal dmr_engine_open(struct dmr_engine *engine, const struct dmr_arguments *arguments,
+				 int read_only, struct dmr_report *report);
+/* A reload of the same pair: may the running engine serve a table with these arguments? Then its
+ * label, if given, is taken over, and committed if it changed. Owner, while suspended. @geometry
+ * may differ in target_sectors only. */
+enum dmr_refusal dmr_engine_adopt(struct dmr_engine *engine, const struct dmr_geometry *geometry,
+				  const struct dmr_arguments *arguments, int read_only);
+/* The same question without changing anything: for the constructor of the next table. Any. */
+enum dmr_refusal dmr_engine_adoptable(const struct dmr_engine *engine,
+				      const struct dmr_geometry *geometry,
+				      const struct dmr_arguments *arguments);
+/* Commits lasting counters if they changed and the last commit is ten minutes old. Owner; called
+ * when the target is suspended. */
+void dmr_engine_settle(struct dmr_engine *engine);
+
+/* ---- Engine: I/O ---------------------------------------------------------------------------- */
+
+/* The bitmap of dmr_all_on_main(). Stays the same for the engine's life. Any. */
+struct dmr_region_map dmr_engine_regions(const struct dmr_engine *engine);
+
+enum dmr_place_kind {
+	DMR_PLACE_MAIN,   /* pass on to main */
+	DMR_PLACE_SPARE,  /* pass on to the spare */
+	DMR_PLACE_ERROR,  /* end with EIO, touch no disk */
+	DMR_PLACE_WORKER, /* park, and hand to dmr_engine_recover() */
+	DMR_PLACE_NONE,   /* a discard of sectors that are not on main: end with success */
+};
+
+enum dmr_direction { DMR_READ, DMR_WRITE, DMR_DISCARD };
+
+struct dmr_place {
+	enum dmr_place_kind kind;
+	dmr_u64 sector;  /* on that device */
+	dmr_u32 sectors; /* how many from the first on go there: 1 to what was asked */
+};
+
+/*
+ * Where the first of these sectors is, and how many that follow are there too. Any; the caller has
+ * entered the drain's count before and leaves it when the I/O has ended or is parked.
+ */
+void dmr_route(const struct dmr_engine *engine, dmr_u64 sector, dmr_u32 sectors,
+	       enum dmr_direction direction, struct dmr_place *place);
+
+/* An I/O to @device failed with @sts. True if it is a write that the worker shall repair: park it.
+ * @failfast: the submitter asked for no recovery (REQ_FAILFAST_*, REQ_RAHEAD). Counts it. Any. */
+int dmr_engine_failed(struct dmr_engine *engine, enum dmr_device device,
+		      enum dmr_direction direction, enum dmr_sts sts, int failfast);
+/* True if a failure of this kind that is passed up must reach the application as EIO: medium
+ * failures, whatever code the driver gave. Any. */
+int dmr_sts_is_medium(enum dmr_sts sts);
+
+/* Makes each write of the list so, or ends it with an error. Calls dmr_host_complete() once for
+ * each. Owner (the repair worker). */
+void dmr_engine_recover(struct dmr_engine *engine, struct dmr_write *list);
+
+/* ---- Engine: the spare's flushes ------------------------------------------------------------ */
+
+/* A write to the spare completed, well or not. Any. */
+void dmr_spare_written(struct dmr_engine *engine);
+
+enum dmr_flush_action {
+	DMR_FLUSH_SKIP,  /* nothing was written since a flush that went well: end with success */
+	DMR_FLUSH_ISSUE, /* pass on, then call dmr_spare_flush_end with *ticket */
+	DMR_FLUSH_FAIL,  /* an earlier flush of the spare failed: end with EIO */
+};
+enum dmr_flush_action dmr_spare_flush_begin(struct dmr_engine *engine, dmr_u64 *ticket); /* Any. */
+void dmr_spare_flush_end(struct dmr_engine *engine, dmr_u64 ticket, enum dmr_sts sts);   /* Any. */
+
+/* ---- Engine: messages and status ------------------------------------------------------------ */
+
+/* Verifies the five copies and commits the present state anew; leaves metadata_ro if 4 hold.
+ * Returns the number of good copies. Owner. */
+dmr_u32 dmr_engine_repair(struct dmr_engine *engine);
+
+enum dmr_state {
+	DMR_STATE_INACTIVE,
+	DMR_STATE_MAIN_FAILED,
+	DMR_STATE_METADATA_RO,
+	DMR_STATE_SPARE_FULL,
+	DMR_STATE_DEGRADED,
+	DMR_STATE_OK,
+};
+const char *dmr_state_name(enum dmr_state state); /* Any. */
+
+struct dmr_status {
+	enum dmr_state state;
+	dmr_u32 slots_used;
+	dmr_u32 slots_total;
+	dmr_u32 slots_retired;
+	dmr_u64 lost_sectors;
+	dmr_u64 sequence;
+	dmr_u32 good_copies;
+	dmr_u64 main_read_errors;  /* lasting */
+	dmr_u64 main_write_errors; /* lasting */
+	dmr_u64 remaps;            /* lasting: blocks that got a slot */
+	dmr_u64 commits;           /* lasting */
+	dmr_u64 repairs;           /* lasting: copies rewritten because they were not good */
+	dmr_u64 arena_bytes;
+	dmr_u8 uuid[DMR_UUID_BYTES];
+	char label[DMR_LABEL_BYTES];
+};
+/* A snapshot; numbers may be of slightly different moments. Any. Before the engine is open all is
+ * zero and the state is DMR_STATE_INACTIVE. */
+void dmr_engine_status(const struct dmr_engine *engine, struct dmr_status *status);
+
+struct dmr_list_entry {
+	dmr_u64 sector; /* first of the block */
+	dmr_u32 slot;
+	dmr_u8 spare_mask;
+	dmr_u8 lost_mask;
+};
+/* Writes up to @capacity redirected blocks of target sectors [from, from + count) to @entries,
+ * unsorted; returns how many there are. Any. */
+dmr_u32 dmr_engine_list(const struct dmr_engine *engine, dmr_u64 from, dmr_u64 count,
+			struct dmr_list_entry *entries, dmr_u32 capacity);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

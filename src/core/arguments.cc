@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The optional arguments of the table line. Pure. Whatever is not known by name, or known but not
+// built yet, is refused by name; nothing is accepted and ignored.
+#include "base.h"
+#include "dm_remap/core.h"
+
+namespace dmr {
+namespace {
+
+bool same_text(const char* a, const char* b) {
+  while (*a != 0 && *a == *b) ++a, ++b;
+  return *a == *b;
+}
+
+// A plain decimal number of at most 9 digits; -1 if it is anything else.
+int parse_count(const char* text) {
+  int value = 0;
+  int digits = 0;
+  for (; *text >= '0' && *text <= '9' && digits < 9; ++text, ++digits)
+    value = 10 * value + (*text - '0');
+  return digits != 0 && *text == 0 ? value : -1;
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// Whether a dash stands before byte @i of a UUID's text.
+bool dash_before(u32 i) { return i == 4 || i == 6 || i == 8 || i == 10; }
+
+bool parse_uuid(const char* text, u8 (&uuid)[DMR_UUID_BYTES]) {
+  for (u32 i = 0; i < DMR_UUID_BYTES; ++i) {
+    if (dash_before(i) && *text++ != '-') return false;
+    const int high = hex_value(text[0]);
+    const int low = high < 0 ? -1 : hex_value(text[1]);
+    if (low < 0) return false;
+    uuid[i] = static_cast<u8>(high << 4 | low);
+    text += 2;
+  }
+  return *text == 0;
+}
+
+bool parse_label(const char* text, char (&label)[DMR_LABEL_BYTES]) {
+  u32 length = 0;
+  for (; text[length] != 0; ++length) {
+    const char c = text[length];
+    const bool allowed = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                         (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+    if (!allowed || length + 1 >= DMR_LABEL_BYTES) return false;
+    label[length] = c;
+  }
+  return length != 0;
+}
+
+constexpr const char* kNotBuilt[] = {
+    "read_only_metadata", "no_auto_remap", "read_retries", "remap_burst", "remap_burst_seconds",
+    "auto_remap", "scan_enabled", "scan_interval_hours", "scan_chunk_kib", "scan_duty_ppm",
+    "scan_idle_duty_ppm", "slow_read_ms", "verify_writes", "spare_low_percent", "debug_level",
+};
+
+// The words that are left, one after the other.
+struct Words {
+  u32 argc;
+  const char* const* argv;
+  u32 at;
+
+  // The next word, or nullptr.
+  const char* next() { return at < argc ? argv[at++] : nullptr; }
+};
+
+const char* parse_one(dmr_arguments& a, Words& words) {
+  const char* const name = words.next();
+  if (same_text(name, "format")) {
+    a.format = 1;
+  } else if (same_text(name, "adopt_main")) {
+    a.adopt_main = 1;
+  } else if (same_text(name, "accept_single_copy")) {
+    a.accept_single_copy = 1;
+  } else if (same_text(name, "uuid")) {
+    const char* const value = words.next();
+    if (value == nullptr) return "argument 'uuid' lacks its value";
+    if (!parse_uuid(value, a.uuid)) return "argument 'uuid' is no UUID";
+    a.uuid_given = 1;
+  } else if (same_text(name, "label")) {
+    const char* const value = words.next();
+    if (value == nullptr) return "argument 'label' lacks its value";
+    memset(a.label, 0, sizeof a.label);
+    if (!parse_label(value, a.label)) return "argument 'label' is not 1 to 63 of A-Z a-z 0-9 . _ -";
+  } else {
+    for (const char* known : kNotBuilt) {
+      if (same_text(name, known)) return "argument is not supported by this version";
+    }
+    return "unknown argument";
+  }
+  return nullptr;
+}
+
+const char* parse(dmr_arguments& a, u32 argc, const char* const* argv, u32& bad) {
+  memset(&a, 0, sizeof a);
+  bad = 0;
+  if (argc == 0) return nullptr;
+  const int count = parse_count(argv[0]);
+  if (count < 0) return "number of optional arguments is no number";
+  if (static_cast<u32>(count) > argc - 1) {
+    bad = argc;
+    return "fewer optional arguments than announced";
+  }
+  if (static_cast<u32>(count) < argc - 1) {
+    bad = static_cast<u32>(count) + 1;
+    return "more words than the announced optional arguments";
+  }
+  Words words = {argc, argv, 1};
+  while (words.at < argc) {
+    bad = words.at;
+    const char* const error = parse_one(a, words);
+    if (error != nullptr) return error;
+  }
+  if (a.format && a.uuid_given) return "arguments 'format' and 'uuid' exclude each other";
+  bad = argc;
+  return nullptr;
+}
+
+}  // namespace
+}  // namespace dmr
+
+extern "C" {
+
+const char* dmr_arguments_parse(dmr_arguments* arguments, dmr_u32 argc, const char* const* argv,
+                                dmr_u32* bad) {
+  return dmr::parse(*arguments, argc, argv, *bad);
+}
+
+void dmr_uuid_format(const dmr_u8 uuid[DMR_UUID_BYTES], char text[DMR_UUID_TEXT_BYTES]) {
+  constexpr char kHex[] = "0123456789abcdef";
+  for (dmr_u32 i = 0; i < DMR_UUID_BYTES; ++i) {
+    if (dmr::dash_before(i)) *text++ = '-';
+    *text++ = kHex[uuid[i] >> 4];
+    *text++ = kHex[uuid[i] & 15];
+  }
+  *text = 0;
+}
+
+}  // extern "C"

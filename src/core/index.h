@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// From a block of main to its slot. Two structures in the arena:
+//
+//  - the region bitmap, which dmr_all_on_main() reads inline on every bio;
+//  - an open-addressed hash table of slot numbers (linear probing, Knuth vol. 3, 6.4, algorithm L),
+//    whose keys are the blocks in the table's own entries.
+//
+// One writer, the owner of the engine; readers in any context without a lock. Invariants that make
+// that safe: an entry is stored before the cell that leads to it; a cell changes in one store; an
+// entry that a reader may still reach keeps its block number until dmr_host_drain() has returned.
+#pragma once
+
+#include "format.h"
+
+namespace dmr {
+
+class Table {
+ public:
+  void attach(TableBlock* blocks) { blocks_ = blocks; }
+  TableBlock* block(u32 index) { return &blocks_[index]; }
+  const TableBlock* block(u32 index) const { return &blocks_[index]; }
+  Entry get(Slot slot) const { return Entry(word(slot).load()); }
+  void set(Slot slot, Entry entry) {
+    blocks_[slot.value() / kEntriesPerTableBlock]
+        .entries[slot.value() % kEntriesPerTableBlock]
+        .store(entry.bits());
+  }
+
+ private:
+  const Little<u64>& word(Slot slot) const {
+    return blocks_[slot.value() / kEntriesPerTableBlock]
+        .entries[slot.value() % kEntriesPerTableBlock];
+  }
+  TableBlock* blocks_ = nullptr;
+};
+
+class RegionMap {
+ public:
+  static constexpr u32 kBitsMax = 32 * 1024 * 8;
+  // For a main of that size: the shift, and the 64-bit words that the bitmap takes.
+  static u32 shift_for(u64 main_sectors);
+  static u32 words_for(u64 main_sectors);
+
+  void attach(u64* words, u64 main_sectors);
+  dmr_region_map view() const { return {words_, shift_}; }
+  void mark(Block block);
+  void clear(u64 main_sectors) { memset(words_, 0, words_for(main_sectors) * sizeof(u64)); }
+
+ private:
+  u64* words_ = nullptr;
+  u32 shift_ = 0;
+};
+
+class SlotIndex {
+ public:
+  static constexpr Slot kNone{0xffffffff};
+  // At most half of the cells are ever taken: probes stay short.
+  static constexpr u32 cells_for(u32 slots) { return 2 * slots; }
+
+  void attach(u16* cells, u32 slots, const Table* table);
+  void clear();
+  // The slot of @block, or kNone. Any context.
+  Slot find(Block block) const;
+  // Leads @block to @slot, whose entry is stored already; replaces an earlier slot of the block in
+  // one step.
+  void put(Block block, Slot slot);
+
+ private:
+  static constexpr u16 kEmpty = 0xffff;
+  struct Hit {
+    u32 cell;   // the one that leads to the block, or the empty one where it would go
+    Slot slot;  // what it held when it was looked at; kNone if empty
+  };
+  u32 home(Block block) const;
+  Hit probe(Block block) const;
+
+  u16* cells_ = nullptr;
+  u32 count_ = 0;
+  const Table* table_ = nullptr;
+};
+
+}  // namespace dmr

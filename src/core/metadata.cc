@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "metadata.h"
+
+namespace dmr {
+namespace {
+
+constexpr u64 table_block_sector(u32 copy, u32 index) {
+  return kCopySector[copy] + kTableBlockSectors * (1 + u64{index});
+}
+
+}  // namespace
+
+bool Metadata::read_spare(u64 sector, u32 sectors, void* buffer) {
+  return dmr_host_read(host_, DMR_SPARE, sector, sectors, buffer) == DMR_STS_OK;
+}
+
+Status Metadata::flush_spare() {
+  const u64 ticket = flush_->ticket();
+  const bool ok = dmr_host_flush(host_, DMR_SPARE) == DMR_STS_OK;
+  flush_->end(ticket, ok);
+  return ok ? Status::kOk : Status::kNotDurable;
+}
+
+// ---- Examine -------------------------------------------------------------------------------------
+
+void Metadata::read_headers() {
+  Header* header = reinterpret_cast<Header*>(readback_);
+  for (u32 c = 0; c < kCopies; ++c) {
+    CopyView& view = views_[c];
+    view = CopyView{};
+    view.readable = read_spare(kCopySector[c], kTableBlockSectors, header);
+    if (!view.readable) continue;
+    view.kind = classify_header(*header);
+    if (view.kind != HeaderKind::kValid) continue;
+    view.header_crc = header->crc.load();
+    memcpy(view.uuid, header->uuid, sizeof view.uuid);
+    view.sequence = Sequence(header->sequence.load());
+    view.table_blocks = header->table_blocks.load();
+    view.slots = header->slots.load();
+    memcpy(listed_crc_[c], header->table_crc, sizeof listed_crc_[c]);
+  }
+}
+
+void Metadata::find_table_blocks(u32 table_blocks_max) {
+  u32 most = 0;
+  for (CopyView& view : views_) {
+    view.complete = view.complete_here =
+        view.kind == HeaderKind::kValid && view.table_blocks <= table_blocks_max;
+    if (view.complete) most = max(most, view.table_blocks);
+  }
+  for (u32 b = 0; b < most; ++b) {
+    bool found[kCopies] = {};
+    for (u32 holder = 0; holder < kCopies; ++holder) {
+      const bool whole = read_spare(table_block_sector(holder, b), kTableBlockSectors, staging_) &&
+                         table_block_verifies(*staging_, b);
+      const u32 crc = whole ? staging_->crc.load() : 0;
+      for (u32 c = 0; c < kCopies; ++c) {
+        if (b >= views_[c].table_blocks) continue;
+        const bool match = whole && crc == listed_crc_[c][b].load();
+        found[c] |= match;
+        if (c == holder && !match) views_[c].complete_here = false;
+      }
+    }
+    for (u32 c = 0; c < kCopies; ++c) {
+      if (b < views_[c].table_blocks && !found[c]) views_[c].complete = false;
+    }
+  }
+}
+
+Verdict Metadata::examine(u32 table_blocks_max) {
+  read_headers();
+  find_table_blocks(table_blocks_max);
+  return judge(views_);
+}
+
+// ---- Load ----------------------------------------------------------------------------------------
+
+bool Metadata::load_table_block(u32 index) {
+  for (u32 c = 0; c < kCopies; ++c) {
+    if (read_spare(table_block_sector(c, index), kTableBlockSectors, staging_) &&
+        table_block_verifies(*staging_, index) &&
+        staging_->crc.load() == committed_->table_crc[index].load()) {
+      memcpy(table_->block(index), staging_, sizeof *staging_);
+      return entries_plausible(*staging_, index, committed_->slots.load(),
+                               committed_->main_sectors.load(),
+                               committed_->main_logical_sectors.load());
+    }
+  }
+  return false;
+}
+
+bool Metadata::load(const Verdict& verdict) {
+  const CopyView& winner = views_[verdict.winner];
+  if (!read_spare(kCopySector[verdict.winner], kTableBlockSectors, committed_) ||
+      classify_header(*committed_) != HeaderKind::kValid ||
+      committed_->crc.load() != winner.header_crc)
+    return false;
+  for (u32 b = 0; b < committed_->table_blocks.load(); ++b) {
+    if (!load_table_block(b)) return false;
+  }
+  memcpy(next_, committed_, sizeof *next_);
+  highest_ = verdict.highest;
+  for (u32 c = 0; c < kCopies; ++c) {
+    const bool holds = same_candidate(views_[c], winner) && views_[c].complete_here;
+    const bool stale = views_[c].kind == HeaderKind::kValid;
+    states_[c] = holds ? CopyState::kGood : stale ? CopyState::kStale : CopyState::kInvalid;
+    differs_[c].clear();
+    if (!holds) differs_[c].fill(committed_->table_blocks.load());
+  }
+  return true;
+}
+
+bool Metadata::all_agree(const Verdict& verdict) const {
+  for (u32 c = 0; c < kCopies; ++c) {
+    if (!same_candidate(views_[c], views_[verdict.winner]) || !views_[c].complete_here)
+      return false;
+  }
+  return true;
+}
+
+void Metadata::accept(const Verdict& verdict) {
+  sequence_.store(views_[verdict.winner].sequence.value());
+  repairs_.store(committed_->counters.repairs.load());
+  count_good();
+}
+
+// ---- Format --------------------------------------------------------------------------------------
+
+Status Metadata::begin_format(u32 slots) {
+  for (u32 c = 0; c < kCopies; ++c) highest_ = max(highest_, views_[c].sequence);
+  memset(committed_, 0, sizeof *committed_);
+  committed_->slots.store(slots);
+  committed_->table_blocks.store(table_blocks_for(slots));
+  for (u32 b = 0; b < committed_->table_blocks.load(); ++b) {
+    TableBlock* block = table_->block(b);
+    memset(block, 0, sizeof *block);
+    block->index.store(static_cast<u16>(b));
+    for (Little<u64>& entry : block->entries) entry.store(Entry::free().bits());
+    block->crc.store(table_block_crc(*block));
+    committed_->table_crc[b].store(block->crc.load());
+  }
+  memcpy(next_, committed_, sizeof *next_);
+  for (u32 c = 0; c < kCopies; ++c) {
+    // Copy 0 last: it takes the mark's place.
+    states_[c] = c == 0 ? CopyState::kStale : CopyState::kInvalid;
+    differs_[c].clear();
+    differs_[c].fill(committed_->table_blocks.load());
+  }
+  // One logical block, which may be more than the mark's sector.
+  memset(readback_, 0, DMR_BLOCK_BYTES);
+  FormatMark mark;
+  make_mark(mark);
+  memcpy(readback_, &mark, sizeof mark);
+  if (dmr_host_write(host_, DMR_SPARE, 0, logical_sectors_, readback_, 0) != DMR_STS_OK)
+    return Status::kNotDurable;
+  flush_->written();
+  return flush_spare();
+}
+
+// ---- Commit --------------------------------------------------------------------------------------
+
+void Metadata::stage(u32 index, const Changes& changes) {
+  memcpy(staging_, table_->block(index), sizeof *staging_);
+  for (u32 i = 0; i < changes.count(); ++i) {
+    const u32 slot = changes[i].slot.value();
+    if (slot / kEntriesPerTableBlock == index)
+      staging_->entries[slot % kEntriesPerTableBlock].store(changes[i].after.bits());
+  }
+  staging_->crc.store(table_block_crc(*staging_));
+}
+
+bool Metadata::copy_holds(u32 copy, const BitSet<kTableBlocksMax>& blocks, const Changes& changes) {
+  if (!read_spare(kCopySector[copy], kTableBlockSectors, readback_) ||
+      memcmp(readback_, next_, sizeof *next_) != 0)
+    return false;
+  for (u32 b = 0; b < next_->table_blocks.load(); ++b) {
+    if (!blocks.has(b)) continue;
+    stage(b, changes);
+    if (!read_spare(table_block_sector(copy, b), kTableBlockSectors, readback_) ||
+        memcmp(readback_, staging_, sizeof *staging_) != 0)
+      return false;
+  }
+  return true;
+}
+
+bool Metadata::write_copy(u32 copy, const Changes& changes) {
+  const BitSet<kTableBlocksMax>& blocks = differs_[copy];
+  bool written = true;
+  for (u32 b = 0; written && b < next_->table_blocks.load(); ++b) {
+    if (!blocks.has(b)) continue;
+    stage(b, changes);
+    written = dmr_host_write(host_, DMR_SPARE, table_block_sector(copy, b), kTableBlockSectors,
+                             staging_, 0) == DMR_STS_OK;
+    flush_->written();
+  }
+  if (written) {
+    written = dmr_host_write(host_, DMR_SPARE, kCopySector[copy], kTableBlockSectors, next_, 0) ==
+              DMR_STS_OK;
+    flush_->written();
+  }
+  return written && flush_spare() == Status::kOk && copy_holds(copy, blocks, changes);
+}
+
+void Metadata::count_good() {
+  u32 good = 0;
+  for (const CopyState state : states_) good += state == CopyState::kGood;
+  good_copies_.store(good);
+}
+
+void Metadata::note_turns(const Turn (&turns)[kCopies], bool acknowledged,
+                          const Changes& changes) {
+  for (u32 c = 0; c < kCopies; ++c) {
+    if (turns[c] == Turn::kNotTried) continue;
+    if (turns[c] == Turn::kFailed) {
+      // It may hold anything now.
+      states_[c] = CopyState::kInvalid;
+      differs_[c].fill(next_->table_blocks.load());
+    } else if (acknowledged) {
+      if (states_[c] != CopyState::kGood && sequence_.load() != 0) repairs_.add(1);
+      states_[c] = CopyState::kGood;
+      differs_[c].clear();
+    } else {
+      // It holds a state that is not to be: all that this commit changed is wrong there.
+      states_[c] = CopyState::kStale;
+      for (u32 i = 0; i < changes.count(); ++i)
+        differs_[c].add(changes[i].slot.value() / kEntriesPerTableBlock);
+    }
+  }
+  count_good();
+}
+
+Status Metadata::commit(const Changes& changes) {
+  highest_ = Sequence(highest_.value() + 1);
+  next_->sequence.store(highest_.value());
+  next_->committed_seconds.store(dmr_host_now(host_));
+  next_->counters.commits.store(committed_->counters.commits.load() + 1);
+  next_->counters.repairs.store(repairs_.load());
+  for (u32 i = 0; i < changes.count(); ++i) {
+    const u32 b = changes[i].slot.value() / kEntriesPerTableBlock;
+    for (u32 c = 0; c < kCopies; ++c) differs_[c].add(b);
+    stage(b, changes);
+    next_->table_crc[b].store(staging_->crc.load());
+  }
+  seal_header(*next_);
+
+  Turn turns[kCopies] = {};
+  u32 holders = 0;
+  u32 failures = 0;
+  constexpr CopyState kOrder[] = {CopyState::kInvalid, CopyState::kStale, CopyState::kGood};
+  for (const CopyState turn : kOrder) {
+    for (u32 c = 0; c < kCopies; ++c) {
+      if (states_[c] != turn) continue;
+      // Once it can't be acknowledged, the fewer copies hold a change the better. A commit without
+      // changes goes on: each copy that it mends is a gain.
+      if (changes.count() != 0 && failures > kCopies - kWriteQuorum) break;
+      const bool holds = write_copy(c, changes);
+      turns[c] = holds ? Turn::kHolds : Turn::kFailed;
+      holders += holds;
+      failures += !holds;
+    }
+  }
+  const bool acknowledged = holders >= kWriteQuorum;
+  note_turns(turns, acknowledged, changes);
+  if (!acknowledged) {
+    memcpy(next_, committed_, sizeof *next_);
+    return Status::kNotDurable;
+  }
+  memcpy(committed_, next_, sizeof *committed_);
+  sequence_.store(highest_.value());
+  return Status::kOk;
+}
+
+// ---- Verify --------------------------------------------------------------------------------------
+
+void Metadata::verify_copies() {
+  const Changes none;
+  for (u32 c = 0; c < kCopies; ++c) {
+    bool whole = read_spare(kCopySector[c], kTableBlockSectors, readback_) &&
+                 memcmp(readback_, committed_, sizeof *committed_) == 0;
+    for (u32 b = 0; whole && b < committed_->table_blocks.load(); ++b) {
+      stage(b, none);
+      whole = read_spare(table_block_sector(c, b), kTableBlockSectors, readback_) &&
+              memcmp(readback_, staging_, sizeof *staging_) == 0;
+    }
+    states_[c] = whole ? CopyState::kGood : CopyState::kInvalid;
+    differs_[c].clear();
+    if (!whole) differs_[c].fill(committed_->table_blocks.load());
+  }
+  count_good();
+}
+
+}  // namespace dmr

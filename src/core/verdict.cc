@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "verdict.h"
+
+namespace dmr {
+
+bool same_candidate(const CopyView& a, const CopyView& b) {
+  return a.kind == HeaderKind::kValid && b.kind == HeaderKind::kValid &&
+         a.sequence == b.sequence && a.header_crc == b.header_crc &&
+         memcmp(a.uuid, b.uuid, sizeof a.uuid) == 0;
+}
+
+namespace {
+
+u32 votes_for(const CopyView (&copies)[kCopies], u32 candidate) {
+  u32 votes = 0;
+  for (const CopyView& copy : copies) votes += same_candidate(copy, copies[candidate]);
+  return votes;
+}
+
+// The highest complete candidate with at least @quorum votes; false if there is none.
+bool elect(const CopyView (&copies)[kCopies], u32 quorum, Verdict& verdict) {
+  bool found = false;
+  bool fork = false;
+  for (u32 i = 0; i < kCopies; ++i) {
+    if (copies[i].kind != HeaderKind::kValid || !copies[i].complete) continue;
+    const u32 votes = votes_for(copies, i);
+    if (votes < quorum) continue;
+    const CopyView& best = copies[verdict.winner];
+    if (!found || best.sequence < copies[i].sequence) {
+      verdict.winner = i;
+      verdict.votes = votes;
+      found = true;
+      fork = false;
+    } else if (best.sequence == copies[i].sequence && !same_candidate(best, copies[i])) {
+      fork = true;
+    }
+  }
+  if (found) verdict.judgement = fork ? Judgement::kFork : Judgement::kOpen;
+  return found;
+}
+
+}  // namespace
+
+Verdict judge(const CopyView (&copies)[kCopies]) {
+  Verdict verdict;
+  for (const CopyView& copy : copies) {
+    if (copy.kind != HeaderKind::kValid) continue;
+    ++verdict.headers;
+    verdict.highest = max(verdict.highest, copy.sequence);
+  }
+  if (verdict.headers == 0) return verdict;
+  if (elect(copies, kOpenQuorum, verdict)) return verdict;
+  // At most one copy is older than the acknowledged state: of two that verify, the higher is not.
+  if (elect(copies, 1, verdict)) {
+    if (verdict.headers == 1) verdict.judgement = Judgement::kSingle;
+    return verdict;
+  }
+  verdict.judgement = Judgement::kDamaged;
+  return verdict;
+}
+
+}  // namespace dmr

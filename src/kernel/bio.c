@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * map(), end_io() and parked writes. See bio.h.
+ */
+#include <linux/bio.h>
+#include <linux/build_bug.h>
+#include <linux/bvec.h>
+
+#include "bio.h"
+#include "log.h"
+#include "pair.h"
+#include "target.h"
+
+static_assert(DMR_MAIN_MAX_SECTORS == 1ull << (BITS_PER_LONG - DMR_RECORD_START_SHIFT));
+static_assert(UINT_MAX >> SECTOR_SHIFT == (1u << DMR_RECORD_SECTORS_BITS) - 1);
+static_assert(__alignof__(struct dmr_bio) > DMR_RECORD_FLAGS);
+static_assert(sizeof(struct dmr_bio) % __alignof__(struct dmr_bio) == 0);
+
+static __always_inline unsigned long dmr_enter(const struct dmr_target *target)
+{
+	return DMR_RECORD_COUNTED |
+	       dmr_inflight_enter(&target->pair->host.inflight) * DMR_RECORD_PHASE;
+}
+
+static __always_inline void dmr_leave(const struct dmr_target *target, unsigned long flags)
+{
+	dmr_inflight_leave(&target->pair->host.inflight, !!(flags & DMR_RECORD_PHASE));
+}
+
+static __always_inline bool dmr_data_begins_at_start(const struct bio *bio)
+{
+	return !(bio->bi_iter.bi_idx | bio->bi_iter.bi_bvec_done);
+}
+
+static __always_inline void *dmr_short_record(const struct bio *bio, unsigned long flags)
+{
+	return (void *)(bio->bi_iter.bi_sector << DMR_RECORD_START_SHIFT |
+			bio_sectors(bio) << DMR_RECORD_SECTORS_SHIFT | flags);
+}
+
+static enum dmr_direction dmr_direction_of(const struct bio *bio)
+{
+	if (bio_op(bio) == REQ_OP_DISCARD)
+		return DMR_DISCARD;
+	return op_is_write(bio_op(bio)) ? DMR_WRITE : DMR_READ;
+}
+
+static struct dmr_bio *dmr_bio_of(struct bio *bio)
+{
+	return dm_per_bio_data(bio, sizeof(struct dmr_bio));
+}
+
+/* Before the bio is changed for the device it goes to. */
+static struct dmr_bio *dmr_long_record(struct bio *bio, unsigned long flags)
+{
+	struct dmr_bio *data = dmr_bio_of(bio);
+
+	data->write.sector = bio->bi_iter.bi_sector;
+	data->write.sectors = bio_sectors(bio);
+	data->bio = bio;
+	data->data_index = bio->bi_iter.bi_idx;
+	data->data_offset = bio->bi_iter.bi_bvec_done;
+	data->device = DMR_MAIN;
+	data->is_flush = false;
+	data->status = BLK_STS_IOERR;
+	bio->bi_private = (void *)((unsigned long)data | DMR_RECORD_POINTER | flags);
+	return data;
+}
+
+/* The record of a bio that end_io() got, out of line in any case. */
+static struct dmr_bio *dmr_record_of(struct bio *bio, unsigned long record)
+{
+	struct dmr_bio *data;
+
+	if (record & DMR_RECORD_POINTER)
+		return (struct dmr_bio *)(record & ~DMR_RECORD_FLAGS);
+	data = dmr_bio_of(bio);
+	data->write.sector = record >> DMR_RECORD_START_SHIFT;
+	data->write.sectors = record >> DMR_RECORD_SECTORS_SHIFT &
+			      ((1u << DMR_RECORD_SECTORS_BITS) - 1);
+	data->bio = bio;
+	data->data_index = 0;
+	data->data_offset = 0;
+	data->device = DMR_MAIN;
+	data->is_flush = false;
+	return data;
+}
+
+static int dmr_end_in_map(struct bio *bio)
+{
+	bio->bi_private = (void *)DMR_RECORD_ENDED;
+	bio_endio(bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/*
+ * device-mapper sends an empty bio for each device. Only the second one may be ended here: it is
+ * freed by that, and device-mapper still looks at the first one after map().
+ */
+static int dmr_map_flush(const struct dmr_target *target, struct bio *bio)
+{
+	struct dmr_bio *data;
+	u64 ticket;
+
+	if (dm_bio_get_target_bio_nr(bio) == 0) {
+		bio->bi_private = NULL;
+		bio_set_dev(bio, target->main_bdev);
+		return DM_MAPIO_REMAPPED;
+	}
+	switch (dmr_spare_flush_begin(target->pair->engine, &ticket)) {
+	case DMR_FLUSH_SKIP:
+		return dmr_end_in_map(bio);
+	case DMR_FLUSH_ISSUE:
+		data = dmr_long_record(bio, 0);
+		data->device = DMR_SPARE;
+		data->is_flush = true;
+		data->flush_ticket = ticket;
+		bio_set_dev(bio, target->spare_bdev);
+		return DM_MAPIO_REMAPPED;
+	case DMR_FLUSH_FAIL:
+		break;
+	}
+	return DM_MAPIO_KILL;
+}
+
+/* Not even tried: the worker alone can write these sectors. */
+static int dmr_map_to_worker(const struct dmr_target *target, struct bio *bio, unsigned long flags)
+{
+	if (bio->bi_opf & REQ_NOWAIT) {
+		dmr_leave(target, flags);
+		bio->bi_private = (void *)DMR_RECORD_ENDED;
+		bio_wouldblock_error(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
+	dmr_pair_park(target->pair, &dmr_long_record(bio, flags)->write);
+	dmr_leave(target, flags);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/* Sends what map() has counted to its place; @place says how much of it goes there. */
+static int dmr_map_to_place(const struct dmr_target *target, struct bio *bio, unsigned long flags,
+			    const struct dmr_place *place)
+{
+	struct dmr_bio *data;
+
+	data = dmr_long_record(bio, flags);
+	if (place->kind == DMR_PLACE_MAIN) {
+		bio_set_dev(bio, target->main_bdev);
+	} else {
+		data->device = DMR_SPARE;
+		bio_set_dev(bio, target->spare_bdev);
+	}
+	bio->bi_iter.bi_sector = place->sector;
+	return DM_MAPIO_REMAPPED;
+}
+
+static noinline int dmr_map_slow(const struct dmr_target *target, struct bio *bio,
+				 unsigned long flags)
+{
+	const enum dmr_direction direction = dmr_direction_of(bio);
+	struct dmr_place place;
+
+	if (bio->bi_opf & REQ_PREFLUSH) {
+		dmr_leave(target, flags);
+		return dmr_map_flush(target, bio);
+	}
+	if (!flags)
+		flags = dmr_enter(target);
+	dmr_route(target->pair->engine, bio->bi_iter.bi_sector, bio_sectors(bio), direction,
+		  &place);
+	if (place.sectors < bio_sectors(bio))
+		dm_accept_partial_bio(bio, place.sectors);
+
+	switch (place.kind) {
+	case DMR_PLACE_SPARE:
+	case DMR_PLACE_MAIN:
+		return dmr_map_to_place(target, bio, flags, &place);
+	case DMR_PLACE_WORKER:
+		/* The worker makes writes of all it gets. */
+		if (!WARN_ON_ONCE(direction != DMR_WRITE))
+			return dmr_map_to_worker(target, bio, flags);
+		break;
+	case DMR_PLACE_NONE:
+		dmr_leave(target, flags);
+		return dmr_end_in_map(bio);
+	case DMR_PLACE_ERROR:
+		break;
+	}
+	dmr_leave(target, flags);
+	return DM_MAPIO_KILL;
+}
+
+int dmr_map(struct dm_target *ti, struct bio *bio)
+{
+	const struct dmr_target *target = ti->private;
+	unsigned long flags = 0;
+
+	if (op_is_write(bio->bi_opf))
+		flags = dmr_enter(target);
+	/* An empty flush is not plain either. */
+	if (unlikely(!dmr_all_on_main(&target->regions, bio->bi_iter.bi_sector, bio_sectors(bio)) ||
+		     !dmr_data_begins_at_start(bio)))
+		return dmr_map_slow(target, bio, flags);
+	bio->bi_private = dmr_short_record(bio, flags);
+	bio_set_dev(bio, target->main_bdev);
+	return DM_MAPIO_REMAPPED;
+}
+
+/* Whether the worker has taken it; otherwise *error is what the application is told. */
+static bool dmr_failed(const struct dmr_target *target, struct bio *bio, struct dmr_bio *data,
+		       blk_status_t *error)
+{
+	const bool failfast = bio->bi_opf & (REQ_FAILFAST_MASK | REQ_RAHEAD);
+	const enum dmr_direction direction = dmr_direction_of(bio);
+	const enum dmr_sts sts = dmr_sts_of(*error);
+
+	if (dmr_engine_failed(target->pair->engine, data->device, direction, sts, failfast) &&
+	    !WARN_ON_ONCE(direction != DMR_WRITE)) {
+		data->status = *error;
+		dmr_pair_park(target->pair, &data->write);
+		return true;
+	}
+	if (direction == DMR_READ && !failfast && dmr_sts_is_medium(sts))
+		*error = BLK_STS_IOERR;
+	return false;
+}
+
+static noinline int dmr_end_io_slow(const struct dmr_target *target, struct bio *bio,
+				    blk_status_t *error)
+{
+	const unsigned long record = (unsigned long)bio->bi_private;
+	struct dmr_engine *engine = target->pair->engine;
+	struct dmr_bio *data;
+	bool parked = false;
+
+	if ((record & DMR_RECORD_FLAGS) == DMR_RECORD_ENDED)
+		return DM_ENDIO_DONE;
+	if (bio->bi_opf & REQ_PREFLUSH && !(record & DMR_RECORD_POINTER))
+		return DM_ENDIO_DONE; /* main's */
+	data = dmr_record_of(bio, record);
+	if (data->is_flush) {
+		dmr_spare_flush_end(engine, data->flush_ticket, dmr_sts_of(*error));
+		return DM_ENDIO_DONE;
+	}
+	if (data->device == DMR_SPARE && op_is_write(bio->bi_opf))
+		dmr_spare_written(engine);
+	if (*error)
+		parked = dmr_failed(target, bio, data, error);
+	/* Once parked and not counted, bio, target and pair may be gone. */
+	if (record & DMR_RECORD_COUNTED)
+		dmr_leave(target, record);
+	return parked ? DM_ENDIO_INCOMPLETE : DM_ENDIO_DONE;
+}
+
+int dmr_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
+{
+	const struct dmr_target *target = ti->private;
+	const unsigned long record = (unsigned long)bio->bi_private;
+
+	if (likely(!*error && !(record & DMR_RECORD_POINTER))) {
+		if (record & DMR_RECORD_COUNTED)
+			dmr_leave(target, record);
+		return DM_ENDIO_DONE;
+	}
+	return dmr_end_io_slow(target, bio, error);
+}
+
+void dmr_host_fetch(struct dmr_host *host, const struct dmr_write *write, dmr_u32 offset_sectors,
+		    dmr_u32 sectors, void *buffer)
+{
+	const struct dmr_bio *data = container_of(write, struct dmr_bio, write);
+	struct bvec_iter iter = {
+		.bi_size = write->sectors << SECTOR_SHIFT,
+		.bi_idx = data->data_index,
+		.bi_bvec_done = data->data_offset,
+	};
+	struct bio_vec vec;
+
+	if (bio_op(data->bio) == REQ_OP_WRITE_ZEROES) {
+		memset(buffer, 0, sectors << SECTOR_SHIFT);
+		return;
+	}
+	bvec_iter_advance(data->bio->bi_io_vec, &iter, offset_sectors << SECTOR_SHIFT);
+	iter.bi_size = sectors << SECTOR_SHIFT;
+	for_each_bvec(vec, data->bio->bi_io_vec, iter, iter) {
+		memcpy_from_bvec(buffer, &vec);
+		buffer += vec.bv_len;
+	}
+}
+
+void dmr_host_complete(struct dmr_host *host, struct dmr_write *write, enum dmr_outcome outcome)
+{
+	struct dmr_bio *data = container_of(write, struct dmr_bio, write);
+	struct bio *bio = data->bio;
+
+	switch (outcome) {
+	case DMR_OUTCOME_OK:
+		bio->bi_status = BLK_STS_OK;
+		break;
+	case DMR_OUTCOME_AS_FAILED:
+		bio->bi_status = data->status;
+		break;
+	case DMR_OUTCOME_EIO:
+		bio->bi_status = BLK_STS_IOERR;
+		break;
+	}
+	bio->bi_private = (void *)DMR_RECORD_ENDED;
+	bio_endio(bio);
+}

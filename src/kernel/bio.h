@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The way of a bio through the target: map, end_io, and the parked writes between them.
+ *
+ * Nothing about a bio can be told after it failed: the block layer advances its sector, moves it
+ * by the partition's offset and leaves the position in its data where a driver dropped it (a bio
+ * that is completed as a whole is not advanced in its data at all). So map() records where it
+ * began, in the clone's bi_private, which device-mapper leaves to the target:
+ *
+ *   bit 0       counted in flight
+ *   bit 1       the phase of the count
+ *   bit 2       the rest of the word is a pointer to the bio's struct dmr_bio, which holds all
+ *   bits 3-25   sectors
+ *   bits 26-63  first sector, of the target (DMR_MAIN_MAX_SECTORS)
+ *
+ * The short record is for what goes to main with its data at the start of its vector, which is
+ * nearly all. Everything else is recorded out of line.
+ *
+ * map(): task context, no sleep, no lock. end_io(): any context, interrupts included.
+ */
+#ifndef DMR_BIO_H
+#define DMR_BIO_H
+
+#include <linux/device-mapper.h>
+
+#include "dm_remap/core.h"
+
+#define DMR_RECORD_COUNTED 1ul
+#define DMR_RECORD_PHASE 2ul
+#define DMR_RECORD_POINTER 4ul
+#define DMR_RECORD_FLAGS 7ul
+/* No phase without a count: the worker or map() ended this bio, and end_io() passes it on. */
+#define DMR_RECORD_ENDED DMR_RECORD_PHASE
+
+#define DMR_RECORD_SECTORS_SHIFT 3
+#define DMR_RECORD_SECTORS_BITS 23 /* all that bi_size can say */
+#define DMR_RECORD_START_SHIFT (DMR_RECORD_SECTORS_SHIFT + DMR_RECORD_SECTORS_BITS)
+
+/* Per-bio data; written only for what is recorded out of line or failed. */
+struct dmr_bio {
+	struct dmr_write write; /* first sector and length, and the worker's handle */
+	struct bio *bio;
+	u64 flush_ticket;       /* of a flush of the spare */
+	unsigned int data_index;  /* where the data begins: bi_idx and bi_bvec_done */
+	unsigned int data_offset;
+	enum dmr_device device; /* where it went */
+	bool is_flush;
+	blk_status_t status;    /* as it failed; BLK_STS_IOERR if it was not tried */
+};
+
+int dmr_map(struct dm_target *ti, struct bio *bio);
+int dmr_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the shim says in the kernel log: a fixed word for what happened, then key=value fields,
+ * through device-mapper's own macros. Any context.
+ */
+#ifndef DMR_LOG_H
+#define DMR_LOG_H
+
+#include <linux/device-mapper.h>
+
+#define DM_MSG_PREFIX "remap"
+
+/* 0: none of these; 1: tables and pairs; 2: repairs; 3: each parked write. */
+#define DMR_DEBUG_LEVEL_MAX 3
+extern unsigned int dmr_debug_level;
+
+#define dmr_debug(level, fmt, ...)                                     \
+	do {                                                           \
+		if (unlikely(READ_ONCE(dmr_debug_level) >= (level)))   \
+			DMINFO_LIMIT("debug " fmt, ##__VA_ARGS__);     \
+	} while (0)
+
+#endif

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pairs in use: registry, lifetime, worker. See pair.h.
+ */
+#include <linux/blkdev.h>
+#include <linux/device-mapper.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "log.h"
+#include "pair.h"
+
+static DEFINE_MUTEX(dmr_registry_lock);
+static LIST_HEAD(dmr_registry);
+
+/* ---- Worker ---- */
+
+static struct dmr_write *dmr_pair_take(struct dmr_pair *pair)
+{
+	struct dmr_write *list;
+
+	spin_lock_irq(&pair->lock);
+	list = pair->parked;
+	pair->parked = NULL;
+	pair->parked_end = &pair->parked;
+	spin_unlock_irq(&pair->lock);
+	return list;
+}
+
+/* Repairs once for all who asked before it began. */
+static void dmr_pair_do_repair(struct dmr_pair *pair)
+{
+	u64 asked;
+	u32 good;
+
+	spin_lock_irq(&pair->lock);
+	asked = pair->repairs_asked;
+	spin_unlock_irq(&pair->lock);
+	if (asked == pair->repairs_done)
+		return;
+	good = dmr_engine_repair(pair->engine);
+	dmr_debug(2, "repaired dev=%s good_copies=%u", pair->name, good);
+	spin_lock_irq(&pair->lock);
+	pair->repair_good_copies = good;
+	pair->repairs_done = asked;
+	spin_unlock_irq(&pair->lock);
+	wake_up_all(&pair->repair_wait);
+}
+
+static void dmr_pair_work(struct work_struct *work)
+{
+	struct dmr_pair *pair = container_of(work, struct dmr_pair, work);
+	unsigned int noio = memalloc_noio_save();
+	struct dmr_write *list;
+
+	while ((list = dmr_pair_take(pair))) {
+		dmr_debug(2, "recover dev=%s sector=%llu", pair->name, list->sector);
+		dmr_engine_recover(pair->engine, list);
+	}
+	dmr_pair_do_repair(pair);
+	memalloc_noio_restore(noio);
+}
+
+void dmr_pair_park(struct dmr_pair *pair, struct dmr_write *write)
+{
+	unsigned long flags;
+
+	dmr_debug(3, "park dev=%s sector=%llu sectors=%u", pair->name, write->sector,
+		  write->sectors);
+	write->next = NULL;
+	spin_lock_irqsave(&pair->lock, flags);
+	*pair->parked_end = write;
+	pair->parked_end = &write->next;
+	queue_work(pair->queue, &pair->work);
+	spin_unlock_irqrestore(&pair->lock, flags);
+}
+
+static bool dmr_pair_repair_is_done(struct dmr_pair *pair, u64 ticket)
+{
+	bool done;
+
+	spin_lock_irq(&pair->lock);
+	done = pair->repairs_done >= ticket;
+	spin_unlock_irq(&pair->lock);
+	return done;
+}
+
+int dmr_pair_repair(struct dmr_pair *pair, u32 *good_copies)
+{
+	u64 ticket;
+	int r;
+
+	spin_lock_irq(&pair->lock);
+	if (pair->suspended) {
+		spin_unlock_irq(&pair->lock);
+		return -EBUSY;
+	}
+	ticket = ++pair->repairs_asked;
+	queue_work(pair->queue, &pair->work);
+	spin_unlock_irq(&pair->lock);
+
+	r = wait_event_interruptible(pair->repair_wait, dmr_pair_repair_is_done(pair, ticket));
+	if (!r)
+		*good_copies = READ_ONCE(pair->repair_good_copies);
+	return r;
+}
+
+static void dmr_pair_set_suspended(struct dmr_pair *pair, bool suspended)
+{
+	spin_lock_irq(&pair->lock);
+	pair->suspended = suspended;
+	spin_unlock_irq(&pair->lock);
+}
+
+void dmr_pair_suspend(struct dmr_pair *pair)
+{
+	dmr_pair_set_suspended(pair, true);
+	flush_work(&pair->work);
+}
+
+void dmr_pair_resume(struct dmr_pair *pair)
+{
+	dmr_pair_set_suspended(pair, false);
+}
+
+/* ---- Registry ---- */
+
+bool dmr_bdevs_overlap(const struct block_device *a, const struct block_device *b)
+{
+	return a->bd_disk == b->bd_disk &&
+	       a->bd_start_sect < b->bd_start_sect + bdev_nr_sectors((struct block_device *)b) &&
+	       b->bd_start_sect < a->bd_start_sect + bdev_nr_sectors((struct block_device *)a);
+}
+
+static bool dmr_pair_uses(const struct dmr_pair *pair, const struct block_device *bdev)
+{
+	return dmr_bdevs_overlap(pair->host.bdev[DMR_MAIN], bdev) ||
+	       dmr_bdevs_overlap(pair->host.bdev[DMR_SPARE], bdev);
+}
+
+static struct dmr_pair *dmr_registry_user(const struct block_device *main,
+					  const struct block_device *spare)
+{
+	struct dmr_pair *pair;
+
+	lockdep_assert_held(&dmr_registry_lock);
+	list_for_each_entry(pair, &dmr_registry, node)
+		if (dmr_pair_uses(pair, main) || dmr_pair_uses(pair, spare))
+			return pair;
+	return NULL;
+}
+
+/* Whether a table of @md with these devices may share @pair. One device number is one
+ * struct block_device as long as anybody has it open, so the running pair's pointers stay good. */
+static bool dmr_pair_is_same(const struct dmr_pair *pair, const struct mapped_device *md,
+			     const struct block_device *main, const struct block_device *spare)
+{
+	return pair->md == md && pair->host.bdev[DMR_MAIN] == main &&
+	       pair->host.bdev[DMR_SPARE] == spare;
+}
+
+static void dmr_log_busy(const struct mapped_device *md, const struct dmr_pair *user)
+{
+	DMERR("busy dev=%s used_by=%s: main or spare is in use by another pair",
+	      dm_device_name((struct mapped_device *)md), user->name);
+}
+
+struct dmr_pair *dmr_pair_find(struct mapped_device *md, struct block_device *main,
+			       struct block_device *spare)
+{
+	struct dmr_pair *user;
+
+	mutex_lock(&dmr_registry_lock);
+	user = dmr_registry_user(main, spare);
+	if (!user)
+		goto out;
+	if (!dmr_pair_is_same(user, md, main, spare) || user->state == DMR_PAIR_ENDING) {
+		dmr_log_busy(md, user);
+		user = ERR_PTR(-EBUSY);
+	} else if (user->state == DMR_PAIR_OPEN) {
+		user->tables++;
+	} else {
+		user = NULL; /* being opened this moment: dmr_pair_claim() finds it later */
+	}
+out:
+	mutex_unlock(&dmr_registry_lock);
+	return user;
+}
+
+struct dmr_pair *dmr_pair_claim(struct dmr_pair *pair)
+{
+	struct block_device *main = pair->host.bdev[DMR_MAIN];
+	struct block_device *spare = pair->host.bdev[DMR_SPARE];
+	struct dmr_pair *user;
+
+	mutex_lock(&dmr_registry_lock);
+	user = dmr_registry_user(main, spare);
+	if (!user) {
+		list_add(&pair->node, &dmr_registry);
+		WRITE_ONCE(pair->state, DMR_PAIR_OPENING);
+	} else if (user != pair) {
+		if (dmr_pair_is_same(user, pair->md, main, spare) &&
+		    user->state == DMR_PAIR_OPEN) {
+			user->tables++;
+			pair = user;
+		} else {
+			dmr_log_busy(pair->md, user);
+			pair = ERR_PTR(-EBUSY);
+		}
+	}
+	mutex_unlock(&dmr_registry_lock);
+	return pair;
+}
+
+void dmr_pair_opened(struct dmr_pair *pair, bool opened)
+{
+	mutex_lock(&dmr_registry_lock);
+	if (!opened)
+		list_del_init(&pair->node);
+	WRITE_ONCE(pair->state, opened ? DMR_PAIR_OPEN : DMR_PAIR_NEW);
+	mutex_unlock(&dmr_registry_lock);
+}
+
+/* ---- Lifetime ---- */
+
+static void dmr_pair_free(struct dmr_pair *pair)
+{
+	if (pair->queue)
+		destroy_workqueue(pair->queue);
+	dmr_host_exit(&pair->host);
+	vfree(pair->arena);
+	kfree(pair);
+}
+
+/* device-mapper doesn't always wait for bios before it destroys a table. */
+static void dmr_pair_stop(struct dmr_pair *pair)
+{
+	dmr_host_drain(&pair->host);
+	flush_work(&pair->work);
+}
+
+void dmr_pair_put(struct dmr_pair *pair)
+{
+	bool last, listed;
+
+	mutex_lock(&dmr_registry_lock);
+	last = --pair->tables == 0;
+	listed = !list_empty(&pair->node);
+	if (last)
+		WRITE_ONCE(pair->state, DMR_PAIR_ENDING);
+	mutex_unlock(&dmr_registry_lock);
+	if (!last)
+		return;
+
+	if (listed) {
+		dmr_pair_stop(pair);
+		mutex_lock(&dmr_registry_lock);
+		list_del(&pair->node);
+		mutex_unlock(&dmr_registry_lock);
+	}
+	dmr_debug(1, "ended dev=%s", pair->name);
+	dmr_pair_free(pair);
+}
+
+static void dmr_pair_init(struct dmr_pair *pair, struct mapped_device *md)
+{
+	pair->md = md;
+	pair->name = dm_device_name(md);
+	INIT_LIST_HEAD(&pair->node);
+	pair->tables = 1;
+	pair->state = DMR_PAIR_NEW;
+	spin_lock_init(&pair->lock);
+	pair->parked_end = &pair->parked;
+	pair->suspended = true;
+	init_waitqueue_head(&pair->repair_wait);
+	INIT_WORK(&pair->work, dmr_pair_work);
+}
+
+struct dmr_pair *dmr_pair_create(struct mapped_device *md, struct block_device *main,
+				 struct block_device *spare, const struct dmr_geometry *geometry,
+				 const struct dmr_main_identity *identity)
+{
+	struct dmr_pair *pair;
+
+	pair = kzalloc(sizeof(*pair), GFP_KERNEL);
+	if (!pair)
+		return ERR_PTR(-ENOMEM);
+	dmr_pair_init(pair, md);
+	if (dmr_host_init(&pair->host, main, spare, pair->name)) {
+		kfree(pair);
+		return ERR_PTR(-ENOMEM);
+	}
+	pair->arena = vzalloc(dmr_engine_arena_bytes(geometry));
+	pair->queue = alloc_ordered_workqueue("dm-remap/%s", WQ_MEM_RECLAIM, pair->name);
+	if (!pair->arena || !pair->queue) {
+		dmr_pair_free(pair);
+		return ERR_PTR(-ENOMEM);
+	}
+	pair->engine = dmr_engine_init(pair->arena, geometry, identity, &pair->host);
+	return pair;
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * `dmsetup status` and `dmsetup table`: also for tables that are not live, and while suspended.
+ */
+#include "log.h"
+#include "target.h"
+
+/*
+ * Whether @target's pair is its to speak of. A table that waits for its first resume may share
+ * the live one's pair, and is inactive all the same.
+ */
+static bool dmr_is_active(const struct dmr_target *target)
+{
+	return dmr_pair_is_open(target->pair) && READ_ONCE(target->pair->active) == target;
+}
+
+static unsigned int dmr_status_info(struct dm_target *ti, char *result, unsigned int maxlen)
+{
+	const struct dmr_target *target = ti->private;
+	struct dmr_status status = { };
+	unsigned int sz = 0;
+
+	if (!dmr_is_active(target)) {
+		DMEMIT("%s -/- - - -/%u - - - off 0/%llu", dmr_state_name(DMR_STATE_INACTIVE),
+		       DMR_COPIES, (unsigned long long)ti->len);
+		return sz;
+	}
+	dmr_engine_status(target->pair->engine, &status);
+	DMEMIT("%s %u/%u %llu %llu %u/%u %llu %llu - off 0/%llu", dmr_state_name(status.state),
+	       status.slots_used, status.slots_total, status.lost_sectors, status.sequence,
+	       status.good_copies, DMR_COPIES, status.main_read_errors, status.main_write_errors,
+	       (unsigned long long)ti->len);
+	return sz;
+}
+
+/* The arguments that a reload of this line needs: which pair it is, and its label. */
+struct dmr_identity {
+	bool has_uuid;
+	char uuid[DMR_UUID_TEXT_BYTES];
+	char label[DMR_LABEL_BYTES];
+};
+
+static void dmr_identity_of(const struct dmr_target *target, struct dmr_identity *identity)
+{
+	const struct dmr_arguments *arguments = &target->arguments;
+	struct dmr_status status = { };
+
+	memset(identity, 0, sizeof(*identity));
+	if (dmr_pair_is_open(target->pair)) {
+		dmr_engine_status(target->pair->engine, &status);
+		identity->has_uuid = true;
+		dmr_uuid_format(status.uuid, identity->uuid);
+	} else if (arguments->uuid_given) {
+		identity->has_uuid = true;
+		dmr_uuid_format(arguments->uuid, identity->uuid);
+	}
+	memcpy(identity->label, arguments->label[0] ? arguments->label : status.label,
+	       DMR_LABEL_BYTES);
+}
+
+static unsigned int dmr_status_table(struct dm_target *ti, char *result, unsigned int maxlen)
+{
+	const struct dmr_target *target = ti->private;
+	struct dmr_identity identity;
+	unsigned int words;
+	unsigned int sz = 0;
+
+	dmr_identity_of(target, &identity);
+	words = (identity.has_uuid ? 2 : 0) + (identity.label[0] ? 2 : 0);
+	DMEMIT("%s %s", target->main->name, target->spare->name);
+	if (words)
+		DMEMIT(" %u", words);
+	if (identity.has_uuid)
+		DMEMIT(" uuid %s", identity.uuid);
+	if (identity.label[0])
+		DMEMIT(" label %s", identity.label);
+	return sz;
+}
+
+static unsigned int dmr_status_ima(struct dm_target *ti, char *result, unsigned int maxlen)
+{
+	const struct dmr_target *target = ti->private;
+	struct dmr_identity identity;
+	unsigned int sz = 0;
+
+	dmr_identity_of(target, &identity);
+	DMEMIT_TARGET_NAME_VERSION(ti->type);
+	DMEMIT(",main_device_name=%s,spare_device_name=%s", target->main->name,
+	       target->spare->name);
+	if (identity.has_uuid)
+		DMEMIT(",uuid=%s", identity.uuid);
+	if (identity.label[0])
+		DMEMIT(",label=%s", identity.label);
+	DMEMIT(";");
+	return sz;
+}
+
+void dmr_status(struct dm_target *ti, status_type_t type, unsigned int status_flags, char *result,
+		unsigned int maxlen)
+{
+	switch (type) {
+	case STATUSTYPE_INFO:
+		dmr_status_info(ti, result, maxlen);
+		break;
+	case STATUSTYPE_TABLE:
+		dmr_status_table(ti, result, maxlen);
+		break;
+	case STATUSTYPE_IMA:
+		dmr_status_ima(ti, result, maxlen);
+		break;
+	}
+}

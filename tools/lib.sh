@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+# Shared by the scripts of the build and the tests; sourced, from anywhere in the checkout.
+# shellcheck shell=bash
+
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/dm-remap
+export LC_ALL=C.UTF-8
+
+die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+say() {
+	echo "== $*"
+}
+
+# A package index is fetched at most once in a run, and only when something is missing from it.
+apt_update_once() {
+	[ -z "${DMR_APT_UPDATED:-}" ] || return 0
+	[ "$(id -u)" -eq 0 ] || return 0
+	echo "== apt-get update" >&2
+	apt-get update -qq >&2 </dev/null || return 0
+	export DMR_APT_UPDATED=1
+}
+
+# The compiler that a kernel was built with, from its headers, and the C++ compiler beside it.
+kernel_cc() {
+	sed -n 's/^CONFIG_CC_VERSION_TEXT="\{0,1\}\([^ ]*\).*/\1/p' "$1/include/config/auto.conf" |
+		sed 's/.*\(gcc\|clang\)/\1/'
+}
+cxx_of() { sed 's/gcc/g++/; s/clang/clang++/' <<<"$1"; }
+
+# Records a stage's outcome for the closing lines of make test: record STAGE PASSED FAILED NAME
+record() {
+	mkdir -p "$top/build/results"
+	printf '%s\t%s\t%s\n' "$2" "$3" "$4" >>"$top/build/results/$1"
+}
+
+# Reads a cmocka program's output, prints "<passed> <failed>". A program that died, ran nothing or
+# failed outside of a test (status $1) counts as one failure.
+count_cmocka() {
+	awk -v status="$1" '
+		/^\[ RUN      \]/ { run++ }
+		/^\[       OK \]/ { ok++ }
+		/^\[  SKIPPED \] [^ ]+$/ { if (!seen[$NF]++) skipped++ }
+		END {
+			failed = run - ok - skipped
+			if (failed <= 0) failed = (status != 0 || run == 0) ? 1 : 0
+			print ok + 0, failed
+		}'
+}

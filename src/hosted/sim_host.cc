@@ -25,7 +25,9 @@ dmr_sts dmr_host_write(dmr_host* host, dmr_device device, dmr_u64 sector, dmr_u3
   return host->disk(device).write(sector, sectors, buffer, fua != 0);
 }
 
-dmr_sts dmr_host_flush(dmr_host* host, dmr_device device) { return host->disk(device).flush(); }
+dmr_sts dmr_host_flush(dmr_host* host, dmr_device device) {
+  return host->disk(device).flush();
+}
 
 void dmr_host_fetch(dmr_host*, const dmr_write* write, dmr_u32 offset_sectors, dmr_u32 sectors,
                     void* buffer) {
@@ -61,7 +63,9 @@ dmr_u32 dmr_host_crc32(dmr_u32 crc, const void* data, dmr_size bytes) {
       crc32(crc, static_cast<const unsigned char*>(data), static_cast<uInt>(bytes)));
 }
 
-dmr_u64 dmr_host_now(dmr_host* host) { return host->now_seconds; }
+dmr_u64 dmr_host_now(dmr_host* host) {
+  return host->now_seconds;
+}
 
 void dmr_host_new_uuid(dmr_host* host, dmr_u8 uuid[DMR_UUID_BYTES]) {
   // Version 4 by its form, and different each time.
@@ -72,7 +76,9 @@ void dmr_host_new_uuid(dmr_host* host, dmr_u8 uuid[DMR_UUID_BYTES]) {
   uuid[8] = static_cast<dmr_u8>(0x80 | (uuid[8] & 0x3f));
 }
 
-void dmr_host_event(dmr_host* host, const dmr_event* event) { host->events.push_back(*event); }
+void dmr_host_event(dmr_host* host, const dmr_event* event) {
+  host->events.push_back(*event);
+}
 
 void dmr_host_assert_failed(const char* expression, const char* file, int line) {
   std::fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, expression);

@@ -17,7 +17,9 @@ struct SimTarget::Parked : SimWrite {
   dmr_sts failed_with = DMR_STS_OK;  // OK: it has not been tried
 };
 
-void SimTarget::Free::operator()(void* memory) const { std::free(memory); }
+void SimTarget::Free::operator()(void* memory) const {
+  std::free(memory);
+}
 
 SimTarget::SimTarget(SimHost& host, uint64_t target_sectors, const dmr_main_identity& identity)
     : host_(host) {
@@ -63,7 +65,8 @@ dmr_place SimTarget::route(uint64_t sector, uint32_t sectors, dmr_direction dire
   return place;
 }
 
-// ---- I/O -----------------------------------------------------------------------------------------
+// ---- I/O
+// -----------------------------------------------------------------------------------------
 
 dmr_sts SimTarget::read(uint64_t sector, uint32_t sectors, void* buffer) {
   auto* bytes = static_cast<uint8_t*>(buffer);

@@ -117,10 +117,6 @@ void Pair::prefill(uint64_t sector, uint32_t sectors) {
   for (uint64_t s = sector; s < sector + sectors; ++s) known_[s] = {{kBefore}, {kBefore}, false};
 }
 
-bool Pair::covers(const Waiting& write, uint64_t sector) {
-  return sector >= write.sector && sector - write.sector < write.sectors;
-}
-
 bool Pair::durable(const Waiting& write, uint64_t sector) {
   if (write.fua) return true;
   const auto& repaired = write.pending->repaired;

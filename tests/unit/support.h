@@ -138,7 +138,6 @@ class Pair {
     std::shared_ptr<SimTarget::Pending> pending;
     bool fua = false;
   };
-  static bool covers(const Waiting& write, uint64_t sector);
   static bool durable(const Waiting& write, uint64_t sector);
   void account(const Waiting& write);
   void account_together();

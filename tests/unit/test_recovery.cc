@@ -2,6 +2,8 @@
 //
 // Failed writes: narrowed, redirected, made durable, acknowledged. What each test writes it reads
 // back, in the same boot and after a power cut that keeps only what was flushed.
+#include <cstdlib>
+
 #include "support.h"
 
 namespace test {
@@ -944,6 +946,89 @@ void random_writes_over_random_faults(void**) {
   }
 }
 
+// The same with copies of the metadata that fail for a while, power cuts in the midst of the
+// worker, repairs, and a reopening after each cut.
+class Storm {
+ public:
+  explicit Storm(uint64_t seed)
+      : rng_(seed), logical_(seed % 3 == 0 ? 8 : 1), pair_({.main_logical = logical_}) {
+    pair_.must_open();
+    pair_.prefill(0, kSectors);
+  }
+
+  void run() {
+    for (int round = 0; round < 12; ++round) {
+      weather();
+      if (rng_() % 2) pair_.spare().cut_power_after(rng_() % 150);
+      const uint64_t writes = 1 + rng_() % 6;
+      for (uint64_t i = 0; i < writes; ++i) submit();
+      (void)pair_.settle();
+      if (rng_() % 3 == 0) (void)dmr_engine_repair(pair_.target->engine());
+      if (rng_() % 3 == 0) (void)pair_.flush();
+      if (pair_.spare().power_cut() || rng_() % 4 == 0) {
+        if (rng_() % 2) pair_.spare().heal();
+        pair_.reboot(CrashPolicy::kRandom, rng_());
+      }
+      pair_.spare().cut_power_after(kForever);
+      pair_.check_all();
+      pair_.check_invariants();
+    }
+  }
+
+ private:
+  static constexpr uint32_t kSectors = 512;
+
+  void weather() {
+    pair_.main().heal();
+    pair_.spare().heal();
+    for (int i = 0; i < 10; ++i) {
+      Fault fault = write_fault(rng_() % kSectors, 1 + rng_() % 4);
+      fault.spare_ios = rng_() % 3;
+      fault.times = rng_() % 2 ? kForever : 1 + rng_() % 3;
+      fault.sectors_stored = static_cast<uint32_t>(rng_() % 4);
+      pair_.main().inject(fault);
+    }
+    for (int i = 0; i < 4; ++i) {
+      Fault fault = write_fault(DMR_METADATA_SECTORS + rng_() % 600, 1 + rng_() % 3);
+      fault.spare_ios = rng_() % 3;
+      fault.times = 1 + rng_() % 3;
+      fault.sectors_stored = static_cast<uint32_t>(rng_() % 4);
+      pair_.spare().inject(fault);
+    }
+    if (rng_() % 2) return;
+    const uint64_t copy = dmr::kCopySector[rng_() % 5];
+    Fault fault = rng_() % 2 ? write_fault(copy, 1024) : read_fault(copy, 1024);
+    fault.spare_ios = rng_() % 6;
+    fault.times = rng_() % 2 ? kForever : 1 + rng_() % 4;
+    fault.sectors_stored = static_cast<uint32_t>(rng_() % 8);
+    pair_.spare().inject(fault);
+    Fault anywhere = rng_() % 2 ? write_fault(0, DMR_METADATA_SECTORS) : flush_fault();
+    anywhere.spare_ios = rng_() % 40;
+    anywhere.times = 1 + rng_() % 3;
+    if (rng_() % 2) pair_.spare().inject(anywhere);
+  }
+
+  void submit() {
+    const uint64_t first = rng_() % (kSectors / logical_) * logical_;
+    const uint64_t room = (kSectors - first) / logical_;
+    pair_.submit(first,
+                 static_cast<uint32_t>(1 + rng_() % std::min<uint64_t>(room, 30)) * logical_);
+  }
+
+  std::mt19937_64 rng_;
+  uint32_t logical_;
+  Pair pair_;
+};
+
+void storms(void**) {
+  const char* const seeds = getenv("DMR_STORMS");
+  const uint64_t last = seeds != nullptr ? strtoull(seeds, nullptr, 10) : 60;
+  for (uint64_t seed = 1; seed <= last; ++seed) {
+    if (seeds != nullptr) print_message("storm %llu\n", static_cast<unsigned long long>(seed));
+    Storm(seed).run();
+  }
+}
+
 }  // namespace
 }  // namespace test
 
@@ -1006,6 +1091,7 @@ int main() {
       cmocka_unit_test(an_open_without_writes_makes_no_redirection),
       cmocka_unit_test(suspects_of_before_are_not_committed_by_a_read_only_table),
       cmocka_unit_test(random_writes_over_random_faults),
+      cmocka_unit_test(storms),
   };
   return cmocka_run_group_tests_name("recovery", tests, nullptr, nullptr);
 }

@@ -299,20 +299,18 @@ static void writes_of_many_pieces_are_redirected(void **state)
 
 static void a_redirection_raises_an_event(void **state)
 {
-	uint32_t before, tries;
+	unsigned int tries;
+	uint32_t before;
 	int log;
 
 	(void)state;
 	pair_make(&pair, NULL);
 	before = dm_event_nr(NAME);
-	log = kmsg_open();
 	disk_break(&pair.main, 512, 1);
 	assert_int_equal(oracle_write(oracle, 512, 1, 0), 0);
-	WITHIN_SECONDS(10);
+	WITHIN_SECONDS(20);
 	assert_int_equal(dm_wait_event(NAME, before), 0);
 	assert_true(dm_event_nr(NAME) > before);
-	assert_true(kmsg_says(log, "remap dev="));
-	close(log);
 
 	/* Without a change there is none. */
 	before = dm_event_nr(NAME);
@@ -320,6 +318,18 @@ static void a_redirection_raises_an_event(void **state)
 		assert_int_equal(oracle_write(oracle, 512, 1, 0), 0);
 	usleep(400000);
 	assert_int_equal(dm_event_nr(NAME), before);
+
+	/* In the log too, though it is held back for a while after many others. */
+	log = kmsg_open();
+	disk_break(&pair.main, 1024, 512);
+	for (tries = 0; tries < 64; tries++) {
+		assert_int_equal(oracle_write(oracle, 1024 + 8 * tries, 1, 0), 0);
+		if (kmsg_says(log, "remap dev="))
+			break;
+		usleep(100000);
+	}
+	assert_true(tries < 64);
+	close(log);
 }
 
 static void medium_errors_of_scsi_are_eio(void **state)
@@ -427,7 +437,6 @@ static void an_ext4_over_a_bad_area_is_whole(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		/* First: repeated messages of the kernel are held back for some seconds. */
 		CASE(a_redirection_raises_an_event),
 		CASE(peer_01_02_a_failed_write_succeeds_and_is_active_at_once),
 		CASE(peer_03_a_failed_read_is_eio_and_never_data),

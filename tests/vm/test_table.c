@@ -295,6 +295,50 @@ static void counts_of_errors_are_main_s(void **state)
 	assert_int_equal(pair_status(&pair).read_errors, 2);
 }
 
+/* The last measurement of @event, decoded into text; false if there is none. */
+static bool measurement_of(const char *event)
+{
+	FILE *file = fopen("/sys/kernel/security/ima/ascii_runtime_measurements", "r");
+	char *line = NULL, *hex;
+	bool found = false;
+	size_t size = 0, i;
+
+	assert_non_null(file);
+	while (getline(&line, &size, file) > 0) {
+		hex = strstr(line, event);
+		if (!hex)
+			continue;
+		hex += strlen(event) + 1;
+		for (i = 0; i + 1 < sizeof(text) && isxdigit(hex[2 * i]); i++) {
+			const char byte[3] = { hex[2 * i], hex[2 * i + 1], 0 };
+
+			text[i] = strtoul(byte, NULL, 16);
+		}
+		text[i] = 0;
+		found = true;
+	}
+	free(line);
+	fclose(file);
+	return found;
+}
+
+static void ima_is_told_of_the_table(void **state)
+{
+	(void)state;
+	shell("mount -t securityfs securityfs /sys/kernel/security");
+	if (access("/sys/kernel/security/ima", F_OK))
+		skip();
+	pair_make(&pair, NULL);
+	assert_int_equal(dm_reload(NAME, pair_table(&pair, "2 label measured")), 0);
+	assert_true(measurement_of("dm_table_load"));
+	assert_non_null(strstr(text, "target_name=remap,target_version=4."));
+	assert_non_null(strstr(text, ",main_device_name="));
+	assert_non_null(strstr(text, ",spare_device_name="));
+	assert_non_null(strstr(text, ",uuid="));
+	assert_non_null(strstr(text, ",label=measured;"));
+	shell("umount /sys/kernel/security");
+}
+
 static void the_module_parameter_is_validated(void **state)
 {
 	const char *path = "/sys/module/dm_remap/parameters/debug_level";
@@ -324,6 +368,7 @@ int main(int argc, char **argv)
 		CASE(what_is_not_built_is_refused_by_name),
 		CASE(messages_while_suspended_do_not_wait),
 		CASE(counts_of_errors_are_main_s),
+		CASE(ima_is_told_of_the_table),
 		CASE(the_module_parameter_is_validated),
 	};
 

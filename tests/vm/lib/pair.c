@@ -213,6 +213,16 @@ uint64_t pair_stat(const struct pair *pair, const char *name)
 	return strtoull(at + length + 1, NULL, 10);
 }
 
+bool pair_event_after(const struct pair *pair, uint32_t event_nr)
+{
+	unsigned int tries;
+
+	(void)pair;
+	for (tries = 0; tries < 100 && dm_event_nr(NAME) <= event_nr; tries++)
+		usleep(50000);
+	return dm_event_nr(NAME) > event_nr;
+}
+
 unsigned int pair_repair(const struct pair *pair)
 {
 	char text[64];

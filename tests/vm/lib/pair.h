@@ -73,6 +73,8 @@ unsigned int pair_list(const struct pair *pair, struct entry **entries);
 bool pair_entry(const struct pair *pair, uint64_t sector, struct entry *entry);
 /* A field of `stats`. */
 uint64_t pair_stat(const struct pair *pair, const char *name);
+/* Whether there was an event after number @event_nr, or is within some seconds. */
+bool pair_event_after(const struct pair *pair, uint32_t event_nr);
 /* Sends `repair`: the good copies. */
 unsigned int pair_repair(const struct pair *pair);
 

@@ -38,6 +38,7 @@ void Metadata::read_headers() {
     view.table_blocks = header->table_blocks.load();
     view.slots = header->slots.load();
     memcpy(listed_crc_[c], header->table_crc, sizeof listed_crc_[c]);
+    view.tables_crc = dmr_host_crc32(0, header->table_crc, sizeof header->table_crc);
   }
 }
 
@@ -101,7 +102,7 @@ bool Metadata::load(const Verdict& verdict) {
   memcpy(next_, committed_, sizeof *next_);
   highest_ = verdict.highest;
   for (u32 c = 0; c < kCopies; ++c) {
-    const bool holds = same_candidate(views_[c], winner) && views_[c].complete_here;
+    const bool holds = holds_winner(c, verdict);
     const bool stale = views_[c].kind == HeaderKind::kValid;
     states_[c] = holds ? CopyState::kGood : stale ? CopyState::kStale : CopyState::kInvalid;
     differs_[c].clear();
@@ -110,10 +111,16 @@ bool Metadata::load(const Verdict& verdict) {
   return true;
 }
 
+// Whether the copy is the winner's, byte for byte.
+bool Metadata::holds_winner(u32 copy, const Verdict& verdict) const {
+  const CopyView& winner = views_[verdict.winner];
+  return same_candidate(views_[copy], winner) && views_[copy].header_crc == winner.header_crc &&
+         views_[copy].complete_here;
+}
+
 bool Metadata::all_agree(const Verdict& verdict) const {
   for (u32 c = 0; c < kCopies; ++c) {
-    if (!same_candidate(views_[c], views_[verdict.winner]) || !views_[c].complete_here)
-      return false;
+    if (!holds_winner(c, verdict)) return false;
   }
   return true;
 }
@@ -215,7 +222,7 @@ void Metadata::note_turns(const Turn (&turns)[kCopies], bool acknowledged,
       // It may hold anything now.
       states_[c] = CopyState::kInvalid;
       differs_[c].fill(next_->table_blocks.load());
-    } else if (acknowledged) {
+    } else if (acknowledged || changes.count() == 0) {
       if (states_[c] != CopyState::kGood && sequence_.load() != 0) repairs_.add(1);
       states_[c] = CopyState::kGood;
       differs_[c].clear();
@@ -262,7 +269,8 @@ Status Metadata::commit(const Changes& changes) {
   const bool acknowledged = holders >= kWriteQuorum;
   note_turns(turns, acknowledged, changes);
   if (!acknowledged) {
-    memcpy(next_, committed_, sizeof *next_);
+    // The rest of the draft stays: what it says is still to be said.
+    memcpy(next_->table_crc, committed_->table_crc, sizeof next_->table_crc);
     return Status::kNotDurable;
   }
   memcpy(committed_, next_, sizeof *committed_);

@@ -7,6 +7,11 @@
 #include "dm_remap/host.h"
 #include "dm_remap/types.h"
 
+#if __STDC_HOSTED__
+// A test that looks at the core's parts, beside a standard library that declares these itself.
+#include <cstring>
+#include <new>
+#else
 extern "C" {
 void* memcpy(void* to, const void* from, dmr_size bytes);
 void* memset(void* to, int value, dmr_size bytes);
@@ -14,6 +19,7 @@ int memcmp(const void* a, const void* b, dmr_size bytes);
 }
 
 inline void* operator new(dmr_size, void* place) noexcept { return place; }
+#endif
 
 namespace dmr {
 

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "hosted/sim_target.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace dmr::hosted {
+namespace {
+
+constexpr size_t kPageAlign = 4096;
+
+}  // namespace
+
+// A part of a write on its way through the worker.
+struct SimTarget::Parked : SimWrite {
+  std::shared_ptr<Pending> pending;
+  dmr_sts failed_with = DMR_STS_OK;  // OK: it has not been tried
+};
+
+void SimTarget::Free::operator()(void* memory) const { std::free(memory); }
+
+SimTarget::SimTarget(SimHost& host, uint64_t target_sectors, const dmr_main_identity& identity)
+    : host_(host) {
+  geometry_.main_sectors = host.main.sectors();
+  geometry_.spare_sectors = host.spare.sectors();
+  geometry_.target_sectors = target_sectors != 0 ? target_sectors : geometry_.main_sectors;
+  geometry_.main_logical_sectors = host.main.logical_sectors();
+  geometry_.spare_logical_sectors = host.spare.logical_sectors();
+  const size_t bytes = dmr_engine_arena_bytes(&geometry_);
+  const size_t rounded = (bytes + kPageAlign - 1) / kPageAlign * kPageAlign;
+  arena_.reset(std::aligned_alloc(kPageAlign, rounded));
+  std::memset(arena_.get(), 0, rounded);
+  engine_ = dmr_engine_init(arena_.get(), &geometry_, &identity, &host);
+  regions_ = dmr_engine_regions(engine_);
+}
+
+SimTarget::~SimTarget() = default;
+
+dmr_refusal SimTarget::probe(const dmr_arguments& arguments) {
+  return dmr_engine_probe(engine_, &arguments, &report_);
+}
+
+dmr_refusal SimTarget::open(const dmr_arguments& arguments, bool read_only) {
+  return dmr_engine_open(engine_, &arguments, read_only, &report_);
+}
+
+dmr_status SimTarget::status() const {
+  dmr_status status;
+  dmr_engine_status(engine_, &status);
+  return status;
+}
+
+std::vector<dmr_list_entry> SimTarget::list(uint64_t from, uint64_t count) const {
+  std::vector<dmr_list_entry> entries(dmr_engine_list(engine_, from, count, nullptr, 0));
+  dmr_engine_list(engine_, from, count, entries.data(), static_cast<dmr_u32>(entries.size()));
+  return entries;
+}
+
+dmr_place SimTarget::route(uint64_t sector, uint32_t sectors, dmr_direction direction) const {
+  if (dmr_all_on_main(&regions_, sector, sectors)) return {DMR_PLACE_MAIN, sector, sectors};
+  dmr_place place;
+  dmr_route(engine_, sector, sectors, direction, &place);
+  return place;
+}
+
+// ---- I/O -----------------------------------------------------------------------------------------
+
+dmr_sts SimTarget::read(uint64_t sector, uint32_t sectors, void* buffer) {
+  auto* bytes = static_cast<uint8_t*>(buffer);
+  while (sectors != 0) {
+    const dmr_place place = route(sector, sectors, DMR_READ);
+    if (place.kind != DMR_PLACE_MAIN && place.kind != DMR_PLACE_SPARE) return DMR_STS_IOERR;
+    const dmr_device device = place.kind == DMR_PLACE_MAIN ? DMR_MAIN : DMR_SPARE;
+    const dmr_sts sts = host_.disk(device).read(place.sector, place.sectors, bytes);
+    if (sts != DMR_STS_OK) {
+      (void)dmr_engine_failed(engine_, device, DMR_READ, sts, 0);
+      return dmr_sts_is_medium(sts) ? DMR_STS_IOERR : sts;
+    }
+    bytes += size_t{place.sectors} * DMR_SECTOR_BYTES;
+    sector += place.sectors;
+    sectors -= place.sectors;
+  }
+  return DMR_STS_OK;
+}
+
+void SimTarget::park(const std::shared_ptr<Pending>& pending, uint64_t sector, uint32_t sectors,
+                     const uint8_t* data, dmr_sts failed_with) {
+  auto part = std::make_unique<Parked>();
+  part->next = nullptr;
+  part->sector = sector;
+  part->sectors = sectors;
+  part->outcome = 0xdead;  // the core sets it
+  part->data.assign(data, data + size_t{sectors} * DMR_SECTOR_BYTES);
+  part->pending = pending;
+  part->failed_with = failed_with;
+  ++pending->parts_waiting;
+  parked_.push_back(std::move(part));
+}
+
+std::shared_ptr<SimTarget::Pending> SimTarget::park_write(uint64_t sector, uint32_t sectors,
+                                                          const void* data, dmr_sts failed_with) {
+  auto pending = std::make_shared<Pending>();
+  park(pending, sector, sectors, static_cast<const uint8_t*>(data), failed_with);
+  return pending;
+}
+
+std::shared_ptr<SimTarget::Pending> SimTarget::submit_write(uint64_t sector, uint32_t sectors,
+                                                            const void* data, bool fua) {
+  const auto* bytes = static_cast<const uint8_t*>(data);
+  auto pending = std::make_shared<Pending>();
+  while (sectors != 0) {
+    const dmr_place place = route(sector, sectors, DMR_WRITE);
+    if (place.kind == DMR_PLACE_WORKER) {
+      park(pending, sector, place.sectors, bytes, DMR_STS_OK);
+    } else if (place.kind == DMR_PLACE_MAIN || place.kind == DMR_PLACE_SPARE) {
+      const dmr_device device = place.kind == DMR_PLACE_MAIN ? DMR_MAIN : DMR_SPARE;
+      const dmr_sts sts = host_.disk(device).write(place.sector, place.sectors, bytes, fua);
+      if (device == DMR_SPARE) dmr_spare_written(engine_);
+      if (sts != DMR_STS_OK && dmr_engine_failed(engine_, device, DMR_WRITE, sts, 0)) {
+        park(pending, sector, place.sectors, bytes, sts);
+      } else {
+        pending->end_part(sts);
+      }
+    } else {
+      pending->end_part(DMR_STS_IOERR);
+    }
+    bytes += size_t{place.sectors} * DMR_SECTOR_BYTES;
+    sector += place.sectors;
+    sectors -= place.sectors;
+  }
+  return pending;
+}
+
+void SimTarget::run_worker() {
+  std::deque<std::unique_ptr<Parked>> batch;
+  batch.swap(parked_);
+  if (batch.empty()) return;
+  for (size_t i = 0; i + 1 < batch.size(); ++i) batch[i]->next = batch[i + 1].get();
+  dmr_engine_recover(engine_, batch.front().get());
+  for (const std::unique_ptr<Parked>& part : batch) {
+    if (!part->end) {
+      std::abort();  // the core owes every write an end
+    }
+    dmr_sts sts = DMR_STS_OK;
+    if (*part->end != DMR_OUTCOME_OK) sts = DMR_STS_IOERR;
+    // With the status that it failed with, but medium errors reach the application as EIO.
+    if (*part->end == DMR_OUTCOME_AS_FAILED && part->failed_with != DMR_STS_OK &&
+        !dmr_sts_is_medium(part->failed_with))
+      sts = part->failed_with;
+    if (sts == DMR_STS_OK) part->pending->repaired.push_back({part->sector, part->sectors});
+    --part->pending->parts_waiting;
+    part->pending->end_part(sts);
+  }
+}
+
+dmr_sts SimTarget::write(uint64_t sector, uint32_t sectors, const void* data, bool fua) {
+  const std::shared_ptr<Pending> pending = submit_write(sector, sectors, data, fua);
+  while (!pending->done()) run_worker();
+  return pending->status;
+}
+
+dmr_sts SimTarget::discard(uint64_t sector, uint32_t sectors) {
+  while (sectors != 0) {
+    const dmr_place place = route(sector, sectors, DMR_DISCARD);
+    // What a discarded sector reads afterwards is not defined: leave it.
+    sector += place.sectors;
+    sectors -= place.sectors;
+  }
+  return DMR_STS_OK;
+}
+
+dmr_sts SimTarget::flush() {
+  dmr_sts sts = host_.main.flush();
+  dmr_u64 ticket = 0;
+  switch (dmr_spare_flush_begin(engine_, &ticket)) {
+    case DMR_FLUSH_SKIP:
+      break;
+    case DMR_FLUSH_ISSUE: {
+      const dmr_sts spare = host_.spare.flush();
+      dmr_spare_flush_end(engine_, ticket, spare);
+      if (sts == DMR_STS_OK) sts = spare;
+      break;
+    }
+    case DMR_FLUSH_FAIL:
+      if (sts == DMR_STS_OK) sts = DMR_STS_IOERR;
+      break;
+  }
+  return sts;
+}
+
+}  // namespace dmr::hosted

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # dm-remap. The module itself is built by the kernel's own build system, from the file Kbuild.
+#
+# For the targets that use virtual machines: KERNELS="default 6.12 ..." names their kernels, as
+# tools/kernel does; FLAVOURS="release debug" the builds of the module (vm-test).
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 DEBUG ?= 0

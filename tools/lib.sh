@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # Shared by the scripts of the build and the tests; sourced, from anywhere in the checkout.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dm-remap
 export LC_ALL=C.UTF-8
+
+# With pipefail, a reader that stops early (grep -q, head) can fail the pipe that it ends: the
+# scripts have grep read to the end, and sed -n 1p for the first line.
 
 die() {
 	echo "${0##*/}: $*" >&2

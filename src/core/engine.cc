@@ -329,10 +329,13 @@ dmr_refusal Engine::adopt(const dmr_geometry& geometry, const dmr_arguments& arg
   const dmr_refusal refusal = adoptable(geometry, arguments);
   if (refusal != DMR_ACCEPTED) return refusal;
   geometry_.target_sectors = geometry.target_sectors;
+  const bool could_not_write = read_only_;
   configure(arguments, read_only);
   fill_identity(metadata_.draft(), arguments);
+  // Opened read-only, it may never have been committed again since it was found.
+  const bool owed = could_not_write && metadata_.good_copies() < kCopies;
   const bool changed = memcmp(&metadata_.draft(), &metadata_.header(), sizeof(Header)) != 0;
-  if (changed && !read_only_ && !metadata_ro_.load()) (void)commit_present();
+  if ((changed || owed) && !read_only_ && !metadata_ro_.load()) (void)commit_present();
   return DMR_ACCEPTED;
 }
 

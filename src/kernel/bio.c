@@ -111,7 +111,7 @@ static int dmr_map_flush(const struct dmr_target *target, struct bio *bio)
 	u64 ticket;
 
 	if (dm_bio_get_target_bio_nr(bio) == 0) {
-		bio->bi_private = NULL;
+		bio->bi_private = (void *)DMR_RECORD_ENDED; /* end_io() has nothing to do */
 		bio_set_dev(bio, target->main_bdev);
 		return DM_MAPIO_REMAPPED;
 	}
@@ -243,8 +243,6 @@ static noinline int dmr_end_io_slow(const struct dmr_target *target, struct bio 
 
 	if ((record & DMR_RECORD_FLAGS) == DMR_RECORD_ENDED)
 		return DM_ENDIO_DONE;
-	if (bio->bi_opf & REQ_PREFLUSH && !(record & DMR_RECORD_POINTER))
-		return DM_ENDIO_DONE; /* main's */
 	data = dmr_record_of(bio, record);
 	if (data->is_flush) {
 		dmr_spare_flush_end(engine, data->flush_ticket, dmr_sts_of(*error));

@@ -29,7 +29,9 @@
 #define DMR_RECORD_PHASE 2ul
 #define DMR_RECORD_POINTER 4ul
 #define DMR_RECORD_FLAGS 7ul
-/* No phase without a count: the worker or map() ended this bio, and end_io() passes it on. */
+/* No phase without a count: end_io() passes this one on. The worker or map() ended it, or it is a
+ * flush of main.
+ */
 #define DMR_RECORD_ENDED DMR_RECORD_PHASE
 
 #define DMR_RECORD_SECTORS_SHIFT 3

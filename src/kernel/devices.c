@@ -10,6 +10,8 @@
 #include "devices.h"
 #include "log.h"
 
+#define DMR_OVERLAP "Main and spare overlap"
+
 static int dmr_unfit(struct dm_target *ti, const char *word, char *error)
 {
 	DMERR("unfit dev=%s device=%s: %s", dm_table_device_name(ti->table), word, error);
@@ -32,20 +34,6 @@ static char *dmr_get_error(enum dmr_device role, int r)
 	}
 }
 
-static int dmr_device_get(struct dm_target *ti, const char *word, enum dmr_device role,
-			  struct dm_dev **device)
-{
-	int r;
-
-	r = dm_get_device(ti, word, dm_table_get_mode(ti->table), device);
-	if (r) {
-		ti->error = dmr_get_error(role, r);
-		DMERR("no_device dev=%s device=%s errno=%d: %s", dm_table_device_name(ti->table),
-		      word, -r, ti->error);
-	}
-	return r;
-}
-
 /* Whether @word is a part of @main's disk that shares sectors with it. */
 static bool dmr_word_overlaps(const struct block_device *main, const char *word)
 {
@@ -61,6 +49,24 @@ static bool dmr_word_overlaps(const struct block_device *main, const char *word)
 	}
 	rcu_read_unlock();
 	return overlaps;
+}
+
+/* @main: NULL when it is main that is looked for. */
+static int dmr_device_get(struct dm_target *ti, const char *word, const struct block_device *main,
+			  struct dm_dev **device)
+{
+	int r;
+
+	r = dm_get_device(ti, word, dm_table_get_mode(ti->table), device);
+	if (!r)
+		return 0;
+	/* The kernel itself lets nobody hold a disk and a part of it. */
+	if (r == -EBUSY && main && dmr_word_overlaps(main, word))
+		return dmr_unfit(ti, word, DMR_OVERLAP);
+	ti->error = dmr_get_error(main ? DMR_SPARE : DMR_MAIN, r);
+	DMERR("no_device dev=%s device=%s errno=%d: %s", dm_table_device_name(ti->table), word, -r,
+	      ti->error);
+	return r;
 }
 
 static int dmr_device_check(struct dm_target *ti, struct dm_dev *device)
@@ -95,7 +101,7 @@ static int dmr_devices_check(struct dm_target *ti, struct dmr_target *target)
 	int r;
 
 	if (dmr_bdevs_overlap(target->main_bdev, target->spare_bdev))
-		return dmr_unfit(ti, target->spare->name, "Main and spare overlap");
+		return dmr_unfit(ti, target->spare->name, DMR_OVERLAP);
 	r = dmr_device_check(ti, target->main);
 	if (r)
 		return r;
@@ -110,14 +116,12 @@ int dmr_devices_get(struct dm_target *ti, struct dmr_target *target, const char 
 {
 	int r;
 
-	r = dmr_device_get(ti, main, DMR_MAIN, &target->main);
+	r = dmr_device_get(ti, main, NULL, &target->main);
 	if (r)
 		return r;
 	target->main_bdev = target->main->bdev;
 
-	r = dmr_device_get(ti, spare, DMR_SPARE, &target->spare);
-	if (r == -EBUSY && dmr_word_overlaps(target->main_bdev, spare))
-		r = dmr_unfit(ti, spare, "Main and spare overlap");
+	r = dmr_device_get(ti, spare, target->main_bdev, &target->spare);
 	if (r)
 		goto put_main;
 	target->spare_bdev = target->spare->bdev;

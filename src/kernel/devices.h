@@ -10,7 +10,8 @@
 #include "target.h"
 
 /* Takes both from device-mapper and fills in the devices and the geometry. On failure ti->error
- * says why, the log has the details, and nothing is kept. */
+ * says why, the log has the details, and nothing is kept.
+ */
 int dmr_devices_get(struct dm_target *ti, struct dmr_target *target, const char *main,
 		    const char *spare);
 void dmr_devices_put(struct dm_target *ti, struct dmr_target *target);

@@ -44,9 +44,6 @@ enum dmr_sts dmr_sts_of(blk_status_t status)
 	case BLK_STS_RESOURCE:
 	case BLK_STS_DEV_RESOURCE:
 	case BLK_STS_AGAIN:
-	case BLK_STS_ZONE_RESOURCE:
-	case BLK_STS_ZONE_OPEN_RESOURCE:
-	case BLK_STS_ZONE_ACTIVE_RESOURCE:
 		return DMR_STS_RESOURCE;
 	case BLK_STS_OFFLINE:
 		return DMR_STS_OFFLINE;

@@ -216,7 +216,8 @@ static struct dmr_pair *dmr_registry_user(const struct block_device *main,
 }
 
 /* Whether a table of @md with these devices may share @pair. One device number is one
- * struct block_device as long as anybody has it open, so the running pair's pointers stay good. */
+ * struct block_device as long as anybody has it open, so the running pair's pointers stay good.
+ */
 static bool dmr_pair_is_same(const struct dmr_pair *pair, const struct mapped_device *md,
 			     const struct block_device *main, const struct block_device *spare)
 {

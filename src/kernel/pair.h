@@ -100,7 +100,8 @@ static inline bool dmr_pair_is_open(const struct dmr_pair *pair)
 bool dmr_bdevs_overlap(const struct block_device *a, const struct block_device *b);
 
 /* Hands @request to the worker. Any context. The pair must not be touched afterwards, unless the
- * caller is still counted in flight. */
+ * caller is still counted in flight.
+ */
 void dmr_pair_park(struct dmr_pair *pair, struct dmr_request *request);
 /*
  * Has the worker repair the copies, or do a job, and waits. -EBUSY while suspended or if a suspend

@@ -9,7 +9,8 @@
 #include "target.h"
 
 /* Logs the refusal with what @report says was found (NULL: the spare was not looked at), and
- * returns its errno. */
+ * returns its errno.
+ */
 int dmr_refuse(const struct dm_target *ti, const struct dmr_target *target,
 	       enum dmr_refusal refusal, const struct dmr_report *report);
 

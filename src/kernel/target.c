@@ -49,16 +49,31 @@ static int dmr_refuse_table(struct dm_target *ti, const struct dmr_target *targe
 	return dmr_refuse(ti, target, refusal, report);
 }
 
+/* What is found of a pair that runs. */
+static void dmr_report_running(const struct dmr_engine *engine, struct dmr_report *report)
+{
+	struct dmr_status status;
+
+	dmr_engine_status(engine, &status);
+	memset(report, 0, sizeof(*report));
+	memcpy(report->found_uuid, status.uuid, DMR_UUID_BYTES);
+	report->found_sequence = status.sequence;
+	report->headers_valid = status.good_copies;
+	report->votes = status.good_copies;
+}
+
 /* A reload: may the running pair serve this table too? */
 static int dmr_check_running(struct dm_target *ti, const struct dmr_target *target)
 {
+	const struct dmr_engine *engine = target->pair->engine;
+	struct dmr_report report;
 	enum dmr_refusal refusal;
 
-	refusal = dmr_engine_adoptable(target->pair->engine, &target->geometry,
-				       &target->arguments);
-	if (refusal)
-		return dmr_refuse_table(ti, target, refusal, NULL);
-	return 0;
+	refusal = dmr_engine_adoptable(engine, &target->geometry, &target->arguments);
+	if (!refusal)
+		return 0;
+	dmr_report_running(engine, &report);
+	return dmr_refuse_table(ti, target, refusal, &report);
 }
 
 /* A pair of this table's own, and a look at the spare. */
@@ -169,12 +184,15 @@ static void dmr_dtr(struct dm_target *ti)
 static int dmr_adopt(struct dm_target *ti, struct dmr_target *target)
 {
 	struct dmr_pair *pair = target->pair;
+	struct dmr_report report;
 	enum dmr_refusal refusal;
 
 	refusal = dmr_engine_adopt(pair->engine, &target->geometry, &target->arguments,
 				   !target->writable);
-	if (refusal)
-		return dmr_refuse(ti, target, refusal, NULL);
+	if (refusal) {
+		dmr_report_running(pair->engine, &report);
+		return dmr_refuse(ti, target, refusal, &report);
+	}
 	dmr_debug(1, "adopted dev=%s", pair->name);
 	return 0;
 }

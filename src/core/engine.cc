@@ -234,7 +234,10 @@ dmr_refusal Engine::examine(const dmr_arguments& arguments, Verdict& verdict, dm
 dmr_refusal Engine::probe(const dmr_arguments& arguments, dmr_report& report) {
   DMR_ASSERT(!open_);
   Verdict verdict;
-  return examine(arguments, verdict, report);
+  const dmr_refusal refusal = examine(arguments, verdict, report);
+  if (refusal == DMR_ACCEPTED && report.will_format && arguments.read_only_metadata)
+    report.refusal = DMR_REFUSED_READ_ONLY;
+  return report.refusal;
 }
 
 // ---- Opening -------------------------------------------------------------------------------------

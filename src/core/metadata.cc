@@ -257,9 +257,10 @@ Status Metadata::commit(const Changes& changes) {
   for (const CopyState turn : kOrder) {
     for (u32 c = 0; c < kCopies; ++c) {
       if (states_[c] != turn) continue;
-      // Once it can't be acknowledged, the fewer copies hold a change the better. A commit without
-      // changes goes on: each copy that it mends is a gain.
-      if (changes.count() != 0 && failures > kCopies - kWriteQuorum) break;
+      // Once it can't be acknowledged, the fewer copies hold a change the better, and a format
+      // leaves its mark in place. A commit without changes goes on: each copy it mends is a gain.
+      const bool gains = changes.count() == 0 && sequence_.load() != 0;
+      if (!gains && failures > kCopies - kWriteQuorum) break;
       const bool holds = write_copy(c, changes);
       turns[c] = holds ? Turn::kHolds : Turn::kFailed;
       holders += holds;

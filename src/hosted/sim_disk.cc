@@ -48,7 +48,11 @@ void SimDisk::store_cached(uint64_t sector, uint32_t sectors, const uint8_t* dat
 // ---- Faults --------------------------------------------------------------------------------------
 
 SimDisk::Answer SimDisk::judge(IoKind kind, uint64_t sector, uint32_t sectors) {
-  if (offline_) return {Effect::kFail, DMR_STS_OFFLINE, 0, true};
+  last_fault_.reset();
+  if (offline_) {
+    last_fault_ = Fault{.kind = kind, .status = DMR_STS_OFFLINE};
+    return {Effect::kFail, DMR_STS_OFFLINE, 0, true};
+  }
   for (Fault& fault : faults_) {
     if (fault.kind != kind || fault.times == 0) continue;
     const bool touches = sector < fault.first_sector + fault.sectors ||
@@ -60,9 +64,19 @@ SimDisk::Answer SimDisk::judge(IoKind kind, uint64_t sector, uint32_t sectors) {
       continue;
     }
     if (fault.times != kForever) --fault.times;
-    return {fault.effect, fault.status, std::min(fault.sectors_stored, sectors), true};
+    last_fault_ = fault;
+    return {fault.effect, fault.status, std::min(fault.sectors_stored, sectors), true,
+            fault.elsewhere};
   }
   return {};
+}
+
+void SimDisk::heal_written(uint64_t sector, uint32_t sectors) {
+  for (Fault& fault : faults_) {
+    if (fault.heals && fault.first_sector >= sector &&
+        fault.first_sector + fault.sectors <= sector + sectors)
+      fault.times = 0;
+  }
 }
 
 bool SimDisk::possible(uint64_t sector, uint32_t sectors) const {
@@ -82,20 +96,25 @@ bool SimDisk::cut_now(bool& before) {
   return true;
 }
 
-void SimDisk::crash(CrashPolicy policy, std::mt19937_64& rng) {
+void SimDisk::crash(const std::function<size_t(uint64_t sector, size_t contents)>& choose) {
   // In the order of sectors, so that a seed means one outcome.
   std::vector<uint64_t> sectors;
   for (const auto& [sector, contents] : cache_) sectors.push_back(sector);
   std::sort(sectors.begin(), sectors.end());
   for (const uint64_t sector : sectors) {
     const std::vector<SectorData>& contents = cache_[sector];
-    size_t kept = contents.size();  // of the contents; 0 is what was stable
-    if (policy == CrashPolicy::kDropAll) kept = 0;
-    if (policy == CrashPolicy::kRandom) kept = rng() % (contents.size() + 1);
+    const size_t kept = choose(sector, contents.size());
     if (kept != 0) store_stable(sector, contents[kept - 1].data());
   }
   cache_.clear();
   ios_until_cut_ = kForever;
+}
+
+void SimDisk::crash(CrashPolicy policy, std::mt19937_64& rng) {
+  crash([&](uint64_t, size_t contents) -> size_t {
+    if (policy == CrashPolicy::kDropAll) return 0;
+    return policy == CrashPolicy::kKeepAll ? contents : rng() % (contents + 1);
+  });
 }
 
 // ---- I/O -----------------------------------------------------------------------------------------
@@ -140,6 +159,11 @@ dmr_sts SimDisk::write(uint64_t sector, uint32_t sectors, const void* buffer, bo
   }
   if (answer.faulty && answer.effect == Effect::kDrop)
     return note(kKind, sector, sectors, fua, DMR_STS_OK);
+  if (answer.faulty && answer.effect == Effect::kMisdirect) {
+    if (possible(answer.elsewhere, sectors)) store_cached(answer.elsewhere, sectors, bytes);
+    return note(kKind, sector, sectors, fua, DMR_STS_OK);
+  }
+  heal_written(sector, sectors);
   if (fua) {
     poke(sector, sectors, buffer);
   } else {
@@ -178,6 +202,10 @@ void SimDisk::poke(uint64_t sector, uint32_t sectors, const void* buffer) {
     store_stable(sector + i, bytes + size_t{i} * kSectorBytes);
     cache_.erase(sector + i);
   }
+}
+
+void SimDisk::leave_unflushed(uint64_t sector, uint32_t sectors, const void* buffer) {
+  store_cached(sector, sectors, static_cast<const uint8_t*>(buffer));
 }
 
 void SimDisk::fill(uint64_t sector, uint32_t sectors, uint8_t byte) {

@@ -55,6 +55,7 @@ SimDisk::Answer SimDisk::judge(IoKind kind, uint64_t sector, uint32_t sectors) {
   }
   for (Fault& fault : faults_) {
     if (fault.kind != kind || fault.times == 0) continue;
+    if (!may_lie_ && fault.effect != Effect::kFail) continue;
     const bool touches = sector < fault.first_sector + fault.sectors ||
                          fault.first_sector + fault.sectors < fault.first_sector;
     const bool in_range = touches && fault.first_sector < sector + std::max(sectors, 1u);

@@ -101,6 +101,8 @@ class SimDisk {
   void inject(const Fault& fault) { faults_.push_back(fault); }
   void heal() { faults_.clear(); }
   std::vector<Fault>& faults() { return faults_; }
+  // While off, faults that nobody is told of (every effect but kFail) rest.
+  void let_lie(bool on) { may_lie_ = on; }
   // The fault that decided about the last I/O; nullptr if none did.
   const Fault* last_fault() const { return last_fault_ ? &*last_fault_ : nullptr; }
   // The disk answers OFFLINE to everything while this is set.
@@ -158,6 +160,7 @@ class SimDisk {
   std::vector<Fault> faults_;
   std::optional<Fault> last_fault_;
   bool offline_ = false;
+  bool may_lie_ = true;
   uint64_t ios_until_cut_ = kForever;
   uint64_t counts_[3] = {};
   bool recording_ = false;

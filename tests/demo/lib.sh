@@ -15,7 +15,7 @@ text() {
 # left in $status, its output in /tmp/out.
 try() {
 	echo
-	echo "$1" | sed -e '1s/^/    # /' -e '2,$s/^/    > /'
+	printf "%s\n" "$1" | sed -e '1s/^/    # /' -e '2,$s/^/    > /'
 	sh -c "$1" >/tmp/out 2>&1
 	status=$?
 	sed -e "${2:-}" -e 's/^/    /' /tmp/out

@@ -16,7 +16,8 @@ void fail_with(const char* format, ...) {
   fail_msg("%s", text);
 }
 
-// ---- Contents ------------------------------------------------------------------------------------
+// ---- Contents
+// ------------------------------------------------------------------------------------
 
 namespace {
 
@@ -43,7 +44,8 @@ bool has_content(Stamp stamp, uint64_t sector, const uint8_t* data) {
   return true;
 }
 
-// ---- Faults --------------------------------------------------------------------------------------
+// ---- Faults
+// --------------------------------------------------------------------------------------
 
 namespace {
 
@@ -64,9 +66,12 @@ Fault write_fault(uint64_t sector, uint64_t sectors, dmr_sts status) {
 Fault read_fault(uint64_t sector, uint64_t sectors, dmr_sts status) {
   return fault_of(IoKind::kRead, sector, sectors, status);
 }
-Fault flush_fault(dmr_sts status) { return fault_of(IoKind::kFlush, 0, kForever, status); }
+Fault flush_fault(dmr_sts status) {
+  return fault_of(IoKind::kFlush, 0, kForever, status);
+}
 
-// ---- Pair ----------------------------------------------------------------------------------------
+// ---- Pair
+// ----------------------------------------------------------------------------------------
 
 Pair::Pair(const Devices& d)
     : host(SimDisk(d.main_sectors, d.main_logical), SimDisk(d.spare_sectors, d.spare_logical)) {
@@ -179,15 +184,16 @@ void Pair::submit(uint64_t sector, uint32_t sectors) {
   std::vector<uint8_t> data(size_t{sectors} * DMR_SECTOR_BYTES);
   const Stamp stamp = next_stamp_++;
   fill_content(stamp, sector, sectors, data.data());
-  waiting_.push_back({sector, sectors, stamp, target->submit_write(sector, sectors, data.data()), false});
+  waiting_.push_back(
+      {sector, sectors, stamp, target->submit_write(sector, sectors, data.data()), false});
 }
 
 void Pair::park(uint64_t sector, uint32_t sectors, dmr_sts failed_with) {
   std::vector<uint8_t> data(size_t{sectors} * DMR_SECTOR_BYTES);
   const Stamp stamp = next_stamp_++;
   fill_content(stamp, sector, sectors, data.data());
-  waiting_.push_back(
-      {sector, sectors, stamp, target->park_write(sector, sectors, data.data(), failed_with), false});
+  waiting_.push_back({sector, sectors, stamp,
+                      target->park_write(sector, sectors, data.data(), failed_with), false});
 }
 
 std::vector<dmr_sts> Pair::settle() {
@@ -241,8 +247,8 @@ void Pair::check(uint64_t sector, uint32_t sectors) {
     for (uint32_t i = 0; i < logical; ++i) {
       const auto known = known_.find(s + i);
       if (sts != DMR_STS_OK) {
-        CHECK(known != known_.end() && known->second.may_be_unreadable,
-              "sector %llu can't be read", static_cast<unsigned long long>(s + i));
+        CHECK(known != known_.end() && known->second.may_be_unreadable, "sector %llu can't be read",
+              static_cast<unsigned long long>(s + i));
         continue;
       }
       const std::vector<Stamp> zeros = {kZeros};
@@ -309,7 +315,8 @@ void Pair::check_invariants() {
   CHECK(lost == status.lost_sectors, "lost sectors");
 }
 
-// ---- Image ---------------------------------------------------------------------------------------
+// ---- Image
+// ---------------------------------------------------------------------------------------
 
 Image::Image(const Devices& d) {
   memset(&header, 0, sizeof header);

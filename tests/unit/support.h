@@ -40,11 +40,12 @@ using dmr::hosted::SimDisk;
 using dmr::hosted::SimHost;
 using dmr::hosted::SimTarget;
 
-inline constexpr uint64_t kSmallMain = 65536;                 // 32 MiB
+inline constexpr uint64_t kSmallMain = 65536;                   // 32 MiB
 inline constexpr uint64_t kSmallSpare = DMR_SPARE_MIN_SECTORS;  // 2048 slots, 5 table blocks
 inline constexpr uint32_t kSmallSlots = 2048;
 
-// ---- Contents ------------------------------------------------------------------------------------
+// ---- Contents
+// ------------------------------------------------------------------------------------
 
 // What a sector holds, by number: 0 is zeros, 1 is what was on main before, from 2 on one for each
 // write of the application. Every sector of every write is different.
@@ -55,7 +56,8 @@ inline constexpr Stamp kBefore = 1;
 void fill_content(Stamp stamp, uint64_t sector, uint32_t sectors, uint8_t* data);
 bool has_content(Stamp stamp, uint64_t sector, const uint8_t* data);
 
-// ---- A pair --------------------------------------------------------------------------------------
+// ---- A pair
+// --------------------------------------------------------------------------------------
 
 struct Devices {
   uint64_t main_sectors = kSmallMain;
@@ -147,7 +149,8 @@ class Pair {
   Stamp next_stamp_ = 2;
 };
 
-// ---- Metadata made by hand -----------------------------------------------------------------------
+// ---- Metadata made by hand
+// -----------------------------------------------------------------------
 
 struct Image {
   explicit Image(const Devices& devices = {});
@@ -170,7 +173,8 @@ constexpr uint64_t table_block_sector(uint32_t copy, uint32_t index) {
   return dmr::kCopySector[copy] + 8 * (1 + uint64_t{index});
 }
 
-// ---- Words ---------------------------------------------------------------------------------------
+// ---- Words
+// ---------------------------------------------------------------------------------------
 
 struct Arguments : dmr_arguments {
   Arguments() : dmr_arguments{} {}
@@ -191,12 +195,12 @@ struct Arguments : dmr_arguments {
 // Fails the test with printf's words.
 [[gnu::format(printf, 1, 2)]] void fail_with(const char* format, ...);
 
-#define CHECK(condition, ...)            \
-  do {                                   \
-    if (!(condition)) {                  \
+#define CHECK(condition, ...)                                     \
+  do {                                                            \
+    if (!(condition)) {                                           \
       print_error("%s:%d: %s: ", __FILE__, __LINE__, #condition); \
-      ::test::fail_with(__VA_ARGS__);    \
-    }                                    \
+      ::test::fail_with(__VA_ARGS__);                             \
+    }                                                             \
   } while (false)
 
 }  // namespace test

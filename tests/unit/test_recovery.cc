@@ -27,7 +27,8 @@ void survives(Pair& pair) {
   }
 }
 
-// ---- One write -----------------------------------------------------------------------------------
+// ---- One write
+// -----------------------------------------------------------------------------------
 
 // Peer defects 1 and 2: the write is retried, succeeds, and the redirection is active at once.
 void peer_01_02_redirection_is_active_and_the_write_succeeds(void**) {
@@ -173,12 +174,13 @@ void the_very_last_and_first_sector_of_main(void**) {
   survives(*pair);
 }
 
-// ---- Errors that are none of the medium ----------------------------------------------------------
+// ---- Errors that are none of the medium
+// ----------------------------------------------------------
 
 void only_failures_of_the_medium_cost_slots(void**) {
-  for (const dmr_sts sts : {DMR_STS_NOTSUPP, DMR_STS_TIMEOUT, DMR_STS_NOSPC, DMR_STS_TRANSPORT,
-                            DMR_STS_RESV_CONFLICT, DMR_STS_RESOURCE, DMR_STS_OFFLINE,
-                            DMR_STS_OTHER}) {
+  for (const dmr_sts sts :
+       {DMR_STS_NOTSUPP, DMR_STS_TIMEOUT, DMR_STS_NOSPC, DMR_STS_TRANSPORT, DMR_STS_RESV_CONFLICT,
+        DMR_STS_RESOURCE, DMR_STS_OFFLINE, DMR_STS_OTHER}) {
     const auto pair = opened();
     pair->main().inject(write_fault(1234, 1, sts));
     assert_int_equal(pair->write(1234, 1), sts);
@@ -218,7 +220,7 @@ void a_write_ends_once_and_is_not_touched_afterwards(void**) {
   pair->main().inject(write_fault(0, 400));
   size_t ends = 0;
   // complete() clears next: a core that follows it afterwards loses the rest of the list.
-  pair->host.on_complete = [&](SimWrite& write) {
+  pair->host.on_complete = [&](SimRequest& write) {
     ++ends;
     write.data.clear();
     write.data.shrink_to_fit();
@@ -229,7 +231,8 @@ void a_write_ends_once_and_is_not_touched_afterwards(void**) {
   survives(*pair);
 }
 
-// ---- Many ----------------------------------------------------------------------------------------
+// ---- Many
+// ----------------------------------------------------------------------------------------
 
 void peer_07_burst_of_errors_all_redirected(void**) {
   const auto pair = opened();
@@ -346,7 +349,7 @@ void peer_11_nothing_is_acknowledged_before_it_is_durable(void**) {
   const auto pair = opened();
   pair->main().inject(write_fault(0, 4096));
   size_t ends = 0;
-  pair->host.on_complete = [&](SimWrite&) {
+  pair->host.on_complete = [&](SimRequest&) {
     ++ends;
     // Power cut at this instant, everything unflushed lost.
     SimHost copy(pair->host);
@@ -365,7 +368,8 @@ void peer_11_nothing_is_acknowledged_before_it_is_durable(void**) {
   survives(*pair);
 }
 
-// ---- The spare full ------------------------------------------------------------------------------
+// ---- The spare full
+// ------------------------------------------------------------------------------
 
 // Peer defect 8: a full spare shows.
 void peer_08_full_spare_passes_errors_up_and_says_so(void**) {
@@ -399,14 +403,15 @@ void a_write_that_finds_no_slot_ends_as_it_failed(void**) {
   pair->must_open();
   pair->main().inject(write_fault(0, 8));
   std::optional<dmr_outcome> end;
-  pair->host.on_complete = [&](SimWrite& write) { end = write.end; };
+  pair->host.on_complete = [&](SimRequest& write) { end = write.end; };
   pair->park(0, 8);
   assert_int_equal(pair->settle()[0], DMR_STS_IOERR);
   assert_int_equal(*end, DMR_OUTCOME_AS_FAILED);
   assert_int_equal(pair->status().sequence, 7);
 }
 
-// ---- Slots that fail -----------------------------------------------------------------------------
+// ---- Slots that fail
+// -----------------------------------------------------------------------------
 
 // Peer defect 10: the count in use stays right when a replacement is bad.
 void peer_10_bad_new_slot_is_retired_and_the_next_one_taken(void**) {
@@ -525,7 +530,8 @@ void a_device_error_of_the_spare_retires_nothing(void**) {
   survives(*pair);
 }
 
-// ---- A slot in use that fails --------------------------------------------------------------------
+// ---- A slot in use that fails
+// --------------------------------------------------------------------
 
 // Block 96 with all sectors but 0 in slot 0.
 std::unique_ptr<Pair> with_slot_in_use() {
@@ -689,8 +695,7 @@ void a_slot_in_use_that_drops_a_new_sector_is_given_up(void**) {
 void a_bad_slot_is_kept_when_there_is_no_other(void**) {
   const auto pair = opened({}, 64);
   Image image;
-  for (uint32_t s = 0; s < kSmallSlots; ++s)
-    image.set(s, dmr::Entry::of(dmr::Block(s), 0xff, 0));
+  for (uint32_t s = 0; s < kSmallSlots; ++s) image.set(s, dmr::Entry::of(dmr::Block(s), 0xff, 0));
   image.seal(7);
   image.put_everywhere(pair->spare());
   pair->must_open();
@@ -716,7 +721,8 @@ void device_errors_while_a_slot_is_given_up_change_nothing(void**) {
   survives(*pair);
 }
 
-// ---- Metadata that can't be made durable ---------------------------------------------------------
+// ---- Metadata that can't be made durable
+// ---------------------------------------------------------
 
 void kill_copy(Pair& pair, uint32_t copy) {
   pair.spare().inject(write_fault(dmr::kCopySector[copy], 1024));
@@ -772,7 +778,7 @@ void the_outcome_of_a_failed_commit_is_eio(void**) {
   kill_copy(*pair, 1);
   kill_copy(*pair, 3);
   std::optional<dmr_outcome> end;
-  pair->host.on_complete = [&](SimWrite& write) { end = write.end; };
+  pair->host.on_complete = [&](SimRequest& write) { end = write.end; };
   pair->park(96, 8);
   (void)pair->settle();
   assert_int_equal(*end, DMR_OUTCOME_EIO);
@@ -886,14 +892,15 @@ void suspects_of_before_are_not_committed_by_a_read_only_table(void**) {
   pair->spare().inject(silent);
   assert_int_equal(pair->write(0, 8), DMR_STS_IOERR);
   const Arguments none;
-  assert_int_equal(
-      dmr_engine_adopt(pair->target->engine(), &pair->target->geometry(), &none, 1), DMR_ACCEPTED);
+  assert_int_equal(dmr_engine_adopt(pair->target->engine(), &pair->target->geometry(), &none, 1),
+                   DMR_ACCEPTED);
   const uint64_t writes = pair->spare().writes();
   assert_int_equal(pair->write(0, 8), DMR_STS_IOERR);
   assert_int_equal(pair->spare().writes(), writes);
 }
 
-// ---- At random -----------------------------------------------------------------------------------
+// ---- At random
+// -----------------------------------------------------------------------------------
 
 // Writes at random to a disk with bad places, over slots some of which are bad, with power cuts:
 // nothing is ever lost or made up.

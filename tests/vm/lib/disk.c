@@ -98,6 +98,10 @@ void disk_make(struct disk *disk, const char *name, const struct disk_options *o
 		put_number(disk, "cache_size", options->cache_mib);
 	if (options->discard)
 		put_number(disk, "discard", 1);
+	if (options->zoned) {
+		put_number(disk, "zoned", 1);
+		put_number(disk, "zone_size", 4);
+	}
 	put_number(disk, "power", 1);
 	/* Before 6.0 the name was null_blk's own choice. */
 	snprintf(disk->path, sizeof(disk->path), "/dev/%s", name);

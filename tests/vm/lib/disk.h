@@ -15,6 +15,7 @@ struct disk_options {
 	unsigned int block_bytes; /* 0: 512 */
 	unsigned int cache_mib;   /* a volatile write cache; 0: none */
 	bool discard;
+	bool zoned;
 };
 
 struct disk {

@@ -275,19 +275,20 @@ void spare_restore_copy(const char *path, int copy, const void *saved)
 		abort();
 }
 
-uint32_t device_checksum(const char *path, uint64_t sector, uint64_t count)
+uint64_t device_checksum(const char *path, uint64_t sector, uint64_t count)
 {
 	const uint32_t chunk = 2048;
-	void *data = malloc(chunk * SECTOR);
-	uint32_t crc = 0;
+	uint64_t *data = malloc(chunk * SECTOR), sum = 0;
+	uint32_t i;
 
 	for (; count; sector += chunk, count -= count < chunk ? count : chunk) {
 		uint32_t part = count < chunk ? count : chunk;
 
 		if (io_read(path, sector, data, part))
 			abort();
-		crc = crc32_of(crc, data, part * SECTOR);
+		for (i = 0; i < part * (SECTOR / sizeof(*data)); i++)
+			sum = (sum ^ data[i]) * 0x100000001b3ull;
 	}
 	free(data);
-	return crc;
+	return sum;
 }

@@ -42,6 +42,6 @@ void spare_damage(const char *path, int copy, enum damage damage);
 void *spare_save_copy(const char *path, int copy);
 void spare_restore_copy(const char *path, int copy, const void *saved);
 /* A checksum over sectors of a device, to see that nothing was written. */
-uint32_t device_checksum(const char *path, uint64_t sector, uint64_t count);
+uint64_t device_checksum(const char *path, uint64_t sector, uint64_t count);
 
 #endif

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The region bitmap and the hash table, against std::map.
+#include "core/index.h"
+
+#include <map>
+
+#include "support.h"
+
+namespace test {
+namespace {
+
+// ---- Regions
+// -------------------------------------------------------------------------------------
+
+constexpr uint64_t kMains[] = {1,
+                               7,
+                               8,
+                               9,
+                               63,
+                               4096,
+                               kSmallMain,
+                               2097151,
+                               2097152,
+                               2097153,
+                               1ull << 30,
+                               (1ull << 30) + 5,
+                               1ull << 37,
+                               DMR_MAIN_MAX_SECTORS - 1,
+                               DMR_MAIN_MAX_SECTORS};
+
+void the_bitmap_fits_every_main(void**) {
+  for (const uint64_t main : kMains) {
+    const uint32_t shift = dmr::RegionMap::shift_for(main);
+    const uint32_t words = dmr::RegionMap::words_for(main);
+    assert_true(shift >= 3);
+    assert_true(words * 8ull <= 32 * 1024);
+    // The last sector has its bit; and no smaller region would have done.
+    assert_true((main - 1) >> shift < words * 64ull);
+    assert_true(shift == 3 || main >> (shift - 1) >= dmr::RegionMap::kBitsMax);
+  }
+  assert_int_equal(dmr::RegionMap::shift_for(DMR_MAIN_MAX_SECTORS), 21);
+}
+
+void a_mark_covers_its_region_and_no_other(void**) {
+  for (const uint64_t main : kMains) {
+    if (main < 64) continue;
+    std::vector<dmr::u64> words(dmr::RegionMap::words_for(main));
+    dmr::RegionMap regions;
+    regions.attach(words.data(), main);
+    const dmr_region_map view = regions.view();
+    const uint64_t region = 1ull << view.shift;
+    const uint64_t block = (main - 1) / 8;
+    assert_true(dmr_all_on_main(&view, block * 8, 1));
+    regions.mark(dmr::Block(block));
+    const uint64_t start = block * 8 / region * region;
+    assert_false(dmr_all_on_main(&view, start, 1));
+    assert_false(dmr_all_on_main(&view, main - 1, 1));
+    if (start != 0) {
+      assert_true(dmr_all_on_main(&view, start - 1, 1));
+      assert_true(dmr_all_on_main(&view, start - region, static_cast<uint32_t>(region)));
+      // Two regions are never plain, whatever they hold.
+      assert_false(dmr_all_on_main(&view, start - 1, 2));
+    }
+    regions.clear(main);
+    assert_true(dmr_all_on_main(&view, start, 1));
+  }
+}
+
+void an_empty_flush_is_never_plain(void**) {
+  dmr::u64 words[4096] = {};
+  for (uint32_t shift = 3; shift <= 21; ++shift) {
+    const dmr_region_map view = {words, shift};
+    assert_false(dmr_all_on_main(&view, 0, 0));
+  }
+}
+
+// ---- Hash table
+// ----------------------------------------------------------------------------------
+
+struct Room {
+  explicit Room(uint32_t slots)
+      : blocks(dmr::table_blocks_for(slots)), cells(dmr::SlotIndex::cells_for(slots)) {
+    table.attach(blocks.data());
+    for (uint32_t s = 0; s < slots; ++s) table.set(dmr::Slot(s), dmr::Entry::free());
+    index.attach(cells.data(), slots, &table);
+    index.clear();
+  }
+  void put(uint64_t block, uint32_t slot) {
+    table.set(dmr::Slot(slot), dmr::Entry::of(dmr::Block(block), 1, 0));
+    index.put(dmr::Block(block), dmr::Slot(slot));
+  }
+  uint32_t find(uint64_t block) const { return index.find(dmr::Block(block)).value(); }
+
+  std::vector<dmr::TableBlock> blocks;
+  std::vector<dmr::u16> cells;
+  dmr::Table table;
+  dmr::SlotIndex index;
+};
+
+constexpr uint32_t kNone = 0xffffffff;
+
+void nothing_is_found_in_an_empty_index(void**) {
+  Room room(2048);
+  for (const uint64_t block : {0ull, 1ull, 77ull, (1ull << 35) - 1})
+    assert_int_equal(room.find(block), kNone);
+}
+
+void like_a_map(void**) {
+  for (const uint32_t slots : {1u, 2u, 3u, 511u, 2048u, DMR_SLOTS_MAX}) {
+    Room room(slots);
+    std::map<uint64_t, uint32_t> reference;
+    std::mt19937_64 rng(slots);
+    for (uint32_t s = 0; s < slots; ++s) {
+      // Neighbours, strides and numbers at random.
+      uint64_t block = s % 3 == 0 ? s : s % 3 == 1 ? s * 4096ull : rng() % (1ull << 35);
+      while (reference.count(block) != 0) ++block;
+      reference[block] = s;
+      room.put(block, s);
+    }
+    for (const auto& [block, slot] : reference) {
+      if (room.find(block) != slot) fail_msg("%u slots", slots);
+    }
+    for (int i = 0; i < 5000; ++i) {
+      const uint64_t block = rng() % (1ull << 35);
+      const auto known = reference.find(block);
+      if (room.find(block) != (known == reference.end() ? kNone : known->second))
+        fail_msg("%u slots", slots);
+    }
+  }
+}
+
+void another_slot_for_the_same_block_replaces_the_first(void**) {
+  Room room(64);
+  room.put(5, 0);
+  room.put(6, 1);
+  // The old slot's entry still names the block, as while readers are drained.
+  room.put(5, 2);
+  assert_int_equal(room.find(5), 2);
+  room.table.set(dmr::Slot(0), dmr::Entry::retired());
+  assert_int_equal(room.find(5), 2);
+  assert_int_equal(room.find(6), 1);
+  // No cell was spent on it.
+  uint32_t taken = 0;
+  for (const dmr::u16 cell : room.cells) taken += cell != 0xffff;
+  assert_int_equal(taken, 2);
+}
+
+void clear_forgets_all(void**) {
+  Room room(64);
+  room.put(5, 0);
+  room.index.clear();
+  assert_int_equal(room.find(5), kNone);
+}
+
+}  // namespace
+}  // namespace test
+
+int main() {
+  using namespace test;
+  const CMUnitTest tests[] = {
+      cmocka_unit_test(the_bitmap_fits_every_main),
+      cmocka_unit_test(a_mark_covers_its_region_and_no_other),
+      cmocka_unit_test(an_empty_flush_is_never_plain),
+      cmocka_unit_test(nothing_is_found_in_an_empty_index),
+      cmocka_unit_test(like_a_map),
+      cmocka_unit_test(another_slot_for_the_same_block_replaces_the_first),
+      cmocka_unit_test(clear_forgets_all),
+  };
+  return cmocka_run_group_tests_name("index", tests, nullptr, nullptr);
+}

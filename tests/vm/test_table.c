@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the target says of itself: status, table, messages, their answers and refusals.
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pair.h"
+
+static struct pair pair;
+#define oracle (&pair.oracle)
+
+static char text[65536];
+
+static int end_of_test(void **state)
+{
+	(void)state;
+	pair_end(&pair);
+	return 0;
+}
+
+static void redirect(uint64_t sector, uint32_t count)
+{
+	disk_break(&pair.main, sector, count);
+	assert_int_equal(oracle_write(oracle, sector, count, 0), 0);
+}
+
+static int message(const char *words)
+{
+	return dm_message(NAME, words, text, sizeof(text));
+}
+
+static void status_has_its_fields_in_order(void **state)
+{
+	char expected[256];
+	struct status status;
+
+	(void)state;
+	pair_make(&pair, NULL);
+	assert_int_equal(dm_status(NAME, text, sizeof(text)), 0);
+	snprintf(expected, sizeof(expected), "ok 0/%llu 0 %llu 5/5 0 0 - off 0/%llu",
+		 (unsigned long long)(pair.spare.sectors - SLOTS_BEGIN) / 8,
+		 (unsigned long long)spare_sequence(pair.spare.path),
+		 (unsigned long long)pair.length);
+	assert_string_equal(text, expected);
+
+	redirect(1000, 8);
+	redirect(2000, 16);
+	disk_break(&pair.main, 3000, 1);
+	assert_int_equal(oracle_read(oracle, 3000, 1), -EIO);
+	status = pair_status(&pair);
+	assert_int_equal(dm_status(NAME, text, sizeof(text)), 0);
+	snprintf(expected, sizeof(expected), "ok 3/%u 0 %llu 5/5 1 %llu - off 0/%llu", status.total,
+		 (unsigned long long)spare_sequence(pair.spare.path),
+		 (unsigned long long)status.write_errors, (unsigned long long)pair.length);
+	assert_string_equal(text, expected);
+	assert_int_equal(status.write_errors, 2);
+	/* Writes' errors are made durable with the redirections that they led to. */
+	pair_reopen(&pair);
+	assert_int_equal(pair_status(&pair).write_errors, 2);
+}
+
+static void the_table_reloads_verbatim(void **state)
+{
+	char table[256], line[512], again[256];
+	struct copy copies[COPIES];
+	unsigned int major_number, minor_number;
+
+	(void)state;
+	pair_make(&pair, NULL);
+	redirect(1000, 8);
+	assert_int_equal(dm_table(NAME, table, sizeof(table)), 0);
+	/* major:minor, then the pair's UUID, always. */
+	assert_int_equal(sscanf(table, "%u:%u ", &major_number, &minor_number), 2);
+	assert_non_null(strstr(table, " 2 uuid "));
+	spare_copies(pair.spare.path, copies);
+	{
+		const uint8_t *u = copies[0].uuid;
+
+		snprintf(line, sizeof(line),
+			 " 2 uuid %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+			 u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11],
+			 u[12], u[13], u[14], u[15]);
+		assert_non_null(strstr(table, line));
+	}
+	snprintf(line, sizeof(line), "0 %llu remap %s", (unsigned long long)pair.length, table);
+	assert_int_equal(dm_reload(NAME, line), 0);
+	assert_int_equal(dm_table(NAME, again, sizeof(again)), 0);
+	assert_string_equal(again, table);
+	pair_close(&pair);
+	assert_int_equal(dm_create(NAME, line), 0);
+	assert_int_equal(dm_table(NAME, again, sizeof(again)), 0);
+	assert_string_equal(again, table);
+	oracle_reopen(oracle, "/dev/mapper/" NAME);
+	assert_int_equal(oracle_read(oracle, 1000, 8), 0);
+}
+
+static void what_is_for_once_is_not_in_the_table(void **state)
+{
+	(void)state;
+	pair_make_disks(&pair, NULL);
+	assert_int_equal(pair_open(&pair, "3 format adopt_main accept_single_copy"), 0);
+	assert_int_equal(dm_table(NAME, text, sizeof(text)), 0);
+	assert_null(strstr(text, "format"));
+	assert_null(strstr(text, "adopt_main"));
+	assert_null(strstr(text, "accept_single_copy"));
+	assert_non_null(strstr(text, " 2 uuid "));
+}
+
+static void a_label_is_kept(void **state)
+{
+	(void)state;
+	pair_make_disks(&pair, NULL);
+	assert_int_equal(pair_open(&pair, "2 label disk-7.of_NAS"), 0);
+	assert_int_equal(dm_table(NAME, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, " 4 uuid "));
+	assert_non_null(strstr(text, " label disk-7.of_NAS"));
+	/* In the metadata: it is known without being given. */
+	pair_reopen(&pair);
+	assert_int_equal(dm_table(NAME, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, " label disk-7.of_NAS"));
+	/* A reload changes it. */
+	assert_int_equal(dm_reload(NAME, pair_table(&pair, "2 label other")), 0);
+	pair_reopen(&pair);
+	assert_int_equal(dm_table(NAME, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, " label other"));
+	assert_true(spare_copies_equal(pair.spare.path));
+}
+
+static void list_is_sorted_and_takes_ranges(void **state)
+{
+	struct entry *entries;
+	unsigned int n, i;
+
+	(void)state;
+	pair_make(&pair, NULL);
+	assert_int_equal(message("list"), 0);
+	assert_string_equal(text, "");
+	redirect(5000, 1);
+	redirect(803, 2);
+	redirect(90008, 8);
+	redirect(16, 8);
+	redirect(2047, 2);
+	n = pair_list(&pair, &entries);
+	assert_int_equal(n, 6);
+	for (i = 1; i < n; i++)
+		assert_true(entries[i - 1].sector < entries[i].sector);
+	assert_int_equal(entries[1].sector, 800);
+	assert_int_equal(entries[1].spare_mask, 0x18);
+	assert_int_equal(entries[2].sector, 2040);
+	assert_int_equal(entries[2].spare_mask, 0x80);
+	assert_int_equal(entries[3].sector, 2048);
+	assert_int_equal(entries[3].spare_mask, 0x01);
+	for (i = 0; i < n; i++) {
+		uint8_t spare_mask, lost_mask;
+
+		assert_int_equal(spare_slot_of(pair.spare.path, entries[i].sector / 8, &spare_mask,
+					       &lost_mask), entries[i].slot);
+		assert_int_equal(spare_mask, entries[i].spare_mask);
+		assert_int_equal(lost_mask, entries[i].lost_mask);
+	}
+	free(entries);
+
+	assert_int_equal(message("list 2048"), 0);
+	assert_ptr_equal(strstr(text, "2048 "), text);
+	assert_non_null(strstr(text, "\n90008 "));
+	assert_int_equal(message("list 805 1236"), 0);
+	assert_ptr_equal(strstr(text, "800 "), text);
+	assert_non_null(strstr(text, "\n2040 "));
+	assert_null(strstr(text, "\n2048 "));
+	assert_int_equal(message("list 808 1232"), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(message("list 0 18446744073709551615"), 0);
+	assert_int_equal(message("list x"), -EINVAL);
+	assert_int_equal(message("list 0 8 8"), -EINVAL);
+	assert_int_equal(message("list -1"), -EINVAL);
+}
+
+static void a_list_longer_than_the_first_buffer_comes_whole(void **state)
+{
+	struct entry *entries;
+	unsigned int n, i;
+
+	(void)state;
+	pair_make(&pair, NULL);
+	redirect(8192, 16384);
+	n = pair_list(&pair, &entries);
+	assert_int_equal(n, 2048);
+	for (i = 0; i < n; i++)
+		assert_int_equal(entries[i].sector, 8192 + 8 * i);
+	free(entries);
+}
+
+static void peer_25_messages_answer(void **state)
+{
+	char *line, *save;
+	unsigned int lines = 0;
+
+	(void)state;
+	pair_make(&pair, NULL);
+	redirect(1000, 24);
+	assert_int_equal(message("repair"), 0);
+	assert_int_equal(strncmp(text, "5/5", 3), 0);
+	assert_int_equal(message("stats"), 0);
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save), lines++) {
+		char *equals = strchr(line, '=');
+
+		assert_non_null(equals);
+		assert_true(isdigit(equals[1]));
+	}
+	assert_true(lines > 5);
+	assert_int_equal(pair_stat(&pair, "remaps"), 3);
+	assert_int_equal(pair_stat(&pair, "slots_used"), 3);
+	assert_int_equal(pair_stat(&pair, "write_errors"), pair_status(&pair).write_errors);
+	assert_int_equal(pair_stat(&pair, "sequence"), spare_sequence(pair.spare.path));
+	assert_int_equal(pair_stat(&pair, "good_copies"), 5);
+	assert_int_equal(pair_stat(&pair, "lost_sectors"), 0);
+	/* Lasting. */
+	pair_reopen(&pair);
+	assert_int_equal(pair_stat(&pair, "remaps"), 3);
+}
+
+static void what_is_not_built_is_refused_by_name(void **state)
+{
+	static const char *const messages[] = { "remap 0", "unmap 0", "retest", "scan start",
+						"resume_remap", "nonsense", "", "LIST" };
+	static const char *const arguments[] = {
+		"read_only_metadata", "no_auto_remap", "read_retries 5", "remap_burst 5",
+		"remap_burst_seconds 5", "auto_remap 1", "scan_enabled 1", "scan_interval_hours 1",
+		"scan_chunk_kib 4", "scan_duty_ppm 1", "scan_idle_duty_ppm 1", "slow_read_ms 1",
+		"verify_writes off", "spare_low_percent 80", "debug_level 1", "nonsense",
+	};
+	char words[128];
+	unsigned int i;
+	int log = kmsg_open();
+
+	(void)state;
+	pair_make(&pair, NULL);
+	for (i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		assert_true(message(messages[i]) < 0);
+		snprintf(words, sizeof(words), "%s", messages[i]);
+		words[strcspn(words, " ")] = 0;
+		if (words[0])
+			assert_true(kmsg_says(log, words));
+	}
+	pair_close(&pair);
+	for (i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++) {
+		snprintf(words, sizeof(words), "%d %s", strchr(arguments[i], ' ') ? 2 : 1,
+			 arguments[i]);
+		assert_int_equal(pair_open(&pair, words), -EINVAL);
+		snprintf(words, sizeof(words), "%s", arguments[i]);
+		words[strcspn(words, " ")] = 0;
+		assert_true(kmsg_says(log, words));
+	}
+	close(log);
+}
+
+static void messages_while_suspended_do_not_wait(void **state)
+{
+	(void)state;
+	WITHIN_SECONDS(30);
+	pair_make(&pair, NULL);
+	redirect(1000, 24);
+	assert_int_equal(dm_suspend(NAME), 0);
+	assert_int_equal(message("repair"), -EBUSY);
+	assert_int_equal(message("list"), 0);
+	assert_ptr_equal(strstr(text, "1000 "), text);
+	assert_int_equal(pair_stat(&pair, "slots_used"), 3);
+	assert_int_equal(dm_resume(NAME), 0);
+	assert_int_equal(message("repair"), 0);
+}
+
+static void counts_of_errors_are_main_s(void **state)
+{
+	struct entry entry;
+
+	(void)state;
+	pair_make(&pair, NULL);
+	disk_break(&pair.main, 1000, 2);
+	assert_int_equal(oracle_read(oracle, 1000, 1), -EIO);
+	assert_int_equal(oracle_read(oracle, 1001, 1), -EIO);
+	assert_int_equal(pair_status(&pair).read_errors, 2);
+	assert_int_equal(pair_status(&pair).write_errors, 0);
+	assert_int_equal(oracle_write(oracle, 1000, 2, 0), 0);
+	assert_int_equal(pair_status(&pair).write_errors, 1);
+	/* A spare's are not. */
+	assert_true(pair_entry(&pair, 1000, &entry));
+	disk_break(&pair.spare, SLOT_SECTOR(entry.slot), 1);
+	assert_int_equal(oracle_read(oracle, 1000, 1), -EIO);
+	assert_int_equal(pair_status(&pair).read_errors, 2);
+}
+
+static void the_module_parameter_is_validated(void **state)
+{
+	const char *path = "/sys/module/dm_remap/parameters/debug_level";
+
+	(void)state;
+	pair_make(&pair, NULL);
+	put_file(path, "3");
+	redirect(1000, 16);
+	assert_int_equal(oracle_read(oracle, 1000, 16), 0);
+	assert_false(try_put_file(path, "4"));
+	assert_false(try_put_file(path, "x"));
+	get_file(path, text, sizeof(text));
+	assert_string_equal(text, "3");
+	put_file(path, "0");
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(status_has_its_fields_in_order),
+		CASE(the_table_reloads_verbatim),
+		CASE(what_is_for_once_is_not_in_the_table),
+		CASE(a_label_is_kept),
+		CASE(list_is_sorted_and_takes_ranges),
+		CASE(a_list_longer_than_the_first_buffer_comes_whole),
+		CASE(peer_25_messages_answer),
+		CASE(what_is_not_built_is_refused_by_name),
+		CASE(messages_while_suspended_do_not_wait),
+		CASE(counts_of_errors_are_main_s),
+		CASE(the_module_parameter_is_validated),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	dm_setup();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -39,7 +39,7 @@ struct dmr_config_rule {
 /* Any context. */
 const struct dmr_config_rule *dmr_config_rule_of(enum dmr_config config);
 
-/* Parsed optional arguments. */
+/* Parsed optional arguments. All zero is the default. */
 struct dmr_arguments {
 	dmr_u8 uuid_given;
 	dmr_u8 uuid[DMR_UUID_BYTES];
@@ -47,7 +47,8 @@ struct dmr_arguments {
 	dmr_u8 adopt_main;
 	dmr_u8 accept_single_copy;
 	dmr_u8 read_only_metadata;
-	dmr_u32 config[DMR_CONFIG_COUNT]; /* the default where not given */
+	dmr_u32 config_given; /* a bit per enum dmr_config */
+	dmr_u32 config[DMR_CONFIG_COUNT];
 	char label[DMR_LABEL_BYTES]; /* empty: not given */
 };
 

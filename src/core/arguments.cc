@@ -75,6 +75,11 @@ struct Words {
   const char* next() { return at < argc ? argv[at++] : nullptr; }
 };
 
+void set_config(dmr_arguments& a, dmr_config config, u32 value) {
+  a.config[config] = value;
+  a.config_given |= 1u << config;
+}
+
 // True if @name is a configuration's; then @error says what is wrong with its value, or nullptr.
 bool parse_config(dmr_arguments& a, const char* name, Words& words, const char*& error) {
   for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) {
@@ -87,7 +92,7 @@ bool parse_config(dmr_arguments& a, const char* name, Words& words, const char*&
     error = text == nullptr ? "argument lacks its value"
             : in_range      ? nullptr
                             : "value is no number in the argument's range";
-    if (in_range) a.config[i] = static_cast<u32>(value);
+    if (in_range) set_config(a, static_cast<dmr_config>(i), static_cast<u32>(value));
     return true;
   }
   return false;
@@ -105,7 +110,7 @@ const char* parse_one(dmr_arguments& a, Words& words) {
   } else if (same_text(name, "read_only_metadata")) {
     a.read_only_metadata = 1;
   } else if (same_text(name, "no_auto_remap")) {
-    a.config[DMR_CONFIG_AUTO_REMAP] = 0;
+    set_config(a, DMR_CONFIG_AUTO_REMAP, 0);
   } else if (parse_config(a, name, words, error)) {
     return error;
   } else if (same_text(name, "uuid")) {
@@ -129,7 +134,6 @@ const char* parse_one(dmr_arguments& a, Words& words) {
 
 const char* parse(dmr_arguments& a, u32 argc, const char* const* argv, u32& bad) {
   memset(&a, 0, sizeof a);
-  for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) a.config[i] = kConfigRules[i].normal;
   bad = 0;
   if (argc == 0) return nullptr;
   const int count = parse_count(argv[0]);

@@ -125,7 +125,8 @@ dmr_refusal Engine::examine_valid(const dmr_arguments& arguments, const Verdict&
                                   dmr_report& report) {
   const bool elected = verdict.judgement == Judgement::kOpen ||
                        verdict.judgement == Judgement::kSingle;
-  if (!elected && !arguments.format && made_for_larger_spare()) return DMR_REFUSED_SPARE_TOO_SMALL;
+  if (!arguments.format && made_for_larger_spare(elected ? &verdict : nullptr))
+    return DMR_REFUSED_SPARE_TOO_SMALL;
   const bool interrupted_format =
       metadata_.view(0).kind == HeaderKind::kMark && verdict.votes < kOpenQuorum;
   const bool loaded = elected && metadata_.load(verdict);
@@ -148,8 +149,10 @@ dmr_refusal Engine::examine_valid(const dmr_arguments& arguments, const Verdict&
   return build_index() ? DMR_ACCEPTED : DMR_REFUSED_DAMAGED;
 }
 
-bool Engine::made_for_larger_spare() const {
+// Of the winner, or if there is none, of any header.
+bool Engine::made_for_larger_spare(const Verdict* elected) const {
   for (u32 c = 0; c < kCopies; ++c) {
+    if (elected != nullptr && c != elected->winner) continue;
     if (metadata_.view(c).slots > slots_for(geometry_.spare_sectors)) return true;
   }
   return false;
@@ -278,7 +281,11 @@ void Engine::load_counters() {
 
 void Engine::configure(const dmr_arguments& arguments, bool read_only) {
   read_only_ = read_only || arguments.read_only_metadata;
-  for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) config_[i].store(arguments.config[i]);
+  for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) {
+    const bool given = arguments.config_given >> i & 1;
+    config_[i].store(given ? arguments.config[i]
+                           : dmr_config_rule_of(static_cast<dmr_config>(i))->normal);
+  }
 }
 
 dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_report& report) {

@@ -81,7 +81,7 @@ class Engine {
   bool table_block_left();
   dmr_refusal format(const dmr_arguments& arguments);
   bool build_index();
-  bool made_for_larger_spare() const;
+  bool made_for_larger_spare(const Verdict* elected) const;
   u32 slots_in_table() const;
   void fill_identity(Header& header, const dmr_arguments& arguments) const;
   // What a batch changes in the counters.

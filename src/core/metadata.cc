@@ -208,10 +208,11 @@ bool Metadata::write_copy(u32 copy, const Changes& changes) {
   return written && flush_spare() == Status::kOk && copy_holds(copy, blocks, changes);
 }
 
-void Metadata::count_good() {
+u32 Metadata::count_good() {
   u32 good = 0;
   for (const CopyState state : states_) good += state == CopyState::kGood;
   good_copies_.store(good);
+  return good;
 }
 
 void Metadata::note_turns(const Turn (&turns)[kCopies], bool acknowledged,
@@ -241,7 +242,9 @@ Status Metadata::commit(const Changes& changes) {
   next_->sequence.store(highest_.value());
   next_->committed_seconds.store(dmr_host_now(host_));
   next_->counters.commits.store(committed_->counters.commits.load() + 1);
-  next_->counters.repairs.store(repairs_.load());
+  // As if every copy will take it: which do is not known when the header is sealed.
+  const u32 to_mend = sequence_.load() == 0 ? 0 : kCopies - count_good();
+  next_->counters.repairs.store(repairs_.load() + to_mend);
   for (u32 i = 0; i < changes.count(); ++i) {
     const u32 b = changes[i].slot.value() / kEntriesPerTableBlock;
     for (u32 c = 0; c < kCopies; ++c) differs_[c].add(b);

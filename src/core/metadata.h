@@ -112,7 +112,7 @@ class Metadata {
   bool copy_holds(u32 copy, const BitSet<kTableBlocksMax>& blocks, const Changes& changes);
   enum class Turn : u8 { kNotTried, kFailed, kHolds };
   void note_turns(const Turn (&turns)[kCopies], bool acknowledged, const Changes& changes);
-  void count_good();
+  u32 count_good();
 
   dmr_host* host_ = nullptr;
   u32 logical_sectors_ = 1;

@@ -60,7 +60,10 @@ static void dmr_identity_of(const struct dmr_target *target, struct dmr_identity
 
 static bool dmr_is_set(const struct dmr_target *target, enum dmr_config config)
 {
-	return target->arguments.config[config] != dmr_config_rule_of(config)->normal;
+	const struct dmr_arguments *arguments = &target->arguments;
+
+	return arguments->config_given & 1u << config &&
+	       arguments->config[config] != dmr_config_rule_of(config)->normal;
 }
 
 /* Words of the table line for all that is not as it would be without them. */

@@ -23,6 +23,22 @@ extern "C" {
 
 /* ---- Arguments of the table line ------------------------------------------------------------ */
 
+/* What can be set on the table line, and later while the target lives. Plain numbers. */
+enum dmr_config {
+	DMR_CONFIG_READ_RETRIES,        /* of each logical block of a read that failed */
+	DMR_CONFIG_REMAP_BURST,         /* new slots by failing I/O, in ... */
+	DMR_CONFIG_REMAP_BURST_SECONDS, /* ... this time, above which main as a whole has failed */
+	DMR_CONFIG_AUTO_REMAP,          /* 0: only messages make redirections */
+	DMR_CONFIG_COUNT,
+};
+struct dmr_config_rule {
+	const char *name;
+	dmr_u32 normal; /* the default */
+	dmr_u32 min, max;
+};
+/* Any context. */
+const struct dmr_config_rule *dmr_config_rule_of(enum dmr_config config);
+
 /* Parsed optional arguments. All zero is the default. */
 struct dmr_arguments {
 	dmr_u8 uuid_given;
@@ -30,6 +46,9 @@ struct dmr_arguments {
 	dmr_u8 format;
 	dmr_u8 adopt_main;
 	dmr_u8 accept_single_copy;
+	dmr_u8 read_only_metadata;
+	dmr_u32 config_given; /* a bit per enum dmr_config */
+	dmr_u32 config[DMR_CONFIG_COUNT];
 	char label[DMR_LABEL_BYTES]; /* empty: not given */
 };
 
@@ -166,7 +185,7 @@ struct dmr_place {
 void dmr_route(const struct dmr_engine *engine, dmr_u64 sector, dmr_u32 sectors,
 	       enum dmr_direction direction, struct dmr_place *place);
 
-/* An I/O to @device failed with @sts. True if it is a write that the worker shall repair: park it.
+/* An I/O to @device failed with @sts. True if the worker shall try to mend it: park it.
  * @failfast: the submitter asked for no recovery (REQ_FAILFAST_*, REQ_RAHEAD). Counts it. Any. */
 int dmr_engine_failed(struct dmr_engine *engine, enum dmr_device device,
 		      enum dmr_direction direction, enum dmr_sts sts, int failfast);
@@ -174,9 +193,13 @@ int dmr_engine_failed(struct dmr_engine *engine, enum dmr_device device,
  * failures, whatever code the driver gave. Any. */
 int dmr_sts_is_medium(enum dmr_sts sts);
 
-/* Makes each write of the list so, or ends it with an error. Calls dmr_host_complete() once for
- * each. Owner (the repair worker). */
-void dmr_engine_recover(struct dmr_engine *engine, struct dmr_write *list);
+/*
+ * Makes each write of the list so, or ends it with an error, and mends a piece of the first read,
+ * so that reads which hang hold up no write for longer than that. Calls dmr_host_complete() once
+ * for each request that has come to its end; returns the others, to be given again behind those
+ * that have arrived since. Owner (the repair worker).
+ */
+struct dmr_request *dmr_engine_recover(struct dmr_engine *engine, struct dmr_request *list);
 
 /* ---- Engine: the spare's flushes ------------------------------------------------------------ */
 
@@ -192,6 +215,29 @@ enum dmr_flush_action dmr_spare_flush_begin(struct dmr_engine *engine, dmr_u64 *
 void dmr_spare_flush_end(struct dmr_engine *engine, dmr_u64 ticket, enum dmr_sts sts);   /* Any. */
 
 /* ---- Engine: messages and status ------------------------------------------------------------ */
+
+enum dmr_job_kind {
+	DMR_JOB_REMAP,  /* move these blocks to slots; what can't be read of them is lost */
+	DMR_JOB_UNMAP,  /* move these blocks back to main, unless sectors of them are lost */
+	DMR_JOB_RETEST, /* read lost sectors again; what reads moves to the slot */
+};
+
+/* A changing message. The host fills in kind and range (sectors of the target, within it) and zeroes
+ * the rest. */
+struct dmr_job {
+	enum dmr_job_kind kind;
+	dmr_u64 from;
+	dmr_u64 count; /* 1 or more */
+	dmr_u64 next;  /* the core's cursor */
+	dmr_u64 done;   /* blocks that are as they were asked to be */
+	dmr_u64 failed; /* blocks that are not */
+	dmr_u64 lost;   /* sectors in those blocks that are lost or dead now */
+};
+/* Does the next block of @job. True while there is more to do: call again, after requests that
+ * have arrived since. Owner (the repair worker). */
+int dmr_engine_job(struct dmr_engine *engine, struct dmr_job *job);
+/* Leaves main_failed. Any. */
+void dmr_engine_resume_remap(struct dmr_engine *engine);
 
 /* Verifies the five copies and commits the present state anew; leaves metadata_ro if 4 hold.
  * Returns the number of good copies. Owner. */
@@ -218,11 +264,14 @@ struct dmr_status {
 	dmr_u64 main_read_errors;  /* lasting */
 	dmr_u64 main_write_errors; /* lasting */
 	dmr_u64 remaps;            /* lasting: blocks that got a slot */
+	dmr_u64 salvaged;          /* lasting: lost sectors that were read after all */
 	dmr_u64 commits;           /* lasting */
 	dmr_u64 repairs;           /* lasting: copies rewritten because they were not good */
 	dmr_u64 arena_bytes;
 	dmr_u8 uuid[DMR_UUID_BYTES];
 	char label[DMR_LABEL_BYTES];
+	dmr_u8 read_only_metadata;
+	dmr_u32 config[DMR_CONFIG_COUNT];
 };
 /* A snapshot; numbers may be of slightly different moments. Any. Before the engine is open all is
  * zero and the state is DMR_STATE_INACTIVE. */

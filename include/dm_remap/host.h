@@ -54,34 +54,44 @@ enum dmr_sts dmr_host_write(struct dmr_host *host, enum dmr_device device, dmr_u
 enum dmr_sts dmr_host_flush(struct dmr_host *host, enum dmr_device device);
 
 /*
- * A write of the application that could not simply be passed on: it failed below, or map() found
- * its sectors in a state that only the worker can write to. The host embeds this in what it parks.
+ * A read or write of the application that could not simply be passed on: it failed below, or map()
+ * found its sectors in a state that only the worker can write to. The host embeds this in what it
+ * parks.
  */
-struct dmr_write {
-	struct dmr_write *next; /* in order of arrival; NULL at the end */
-	dmr_u64 sector;         /* first sector, of the target */
-	dmr_u32 sectors;        /* 1 or more */
-	dmr_u32 outcome;        /* the core's own while it has the write */
+struct dmr_request {
+	struct dmr_request *next; /* in order of arrival; NULL at the end */
+	dmr_u64 sector;           /* first sector, of the target */
+	dmr_u32 sectors;          /* 1 or more */
+	dmr_u8 is_write;
+	dmr_u8 failed;            /* it was tried, and failed as the medium does */
+	/* The core's own while it has the request; the host sets both to 0. */
+	dmr_u32 outcome;
+	dmr_u32 done; /* sectors of a read that are behind */
 };
 
-/* How a parked write ends. */
+/* How a parked request ends. */
 enum dmr_outcome {
-	DMR_OUTCOME_OK,       /* success */
+	DMR_OUTCOME_OK,        /* success */
 	DMR_OUTCOME_AS_FAILED, /* with the status it failed with; EIO if it had not failed yet */
-	DMR_OUTCOME_EIO,      /* EIO, whatever it failed with */
+	DMR_OUTCOME_EIO,       /* EIO, whatever it failed with */
 };
 
-/* Copies @sectors sectors of @write's data, from its sector @offset_sectors on, to @buffer. The
+/* Copies @sectors sectors of a write's data, from its sector @offset_sectors on, to @buffer. The
  * application may be changing them: two calls may give different bytes. Cannot fail. */
-void dmr_host_fetch(struct dmr_host *host, const struct dmr_write *write, dmr_u32 offset_sectors,
-		    dmr_u32 sectors, void *buffer);
-/* Ends @write; it is the host's again and must not be touched after the call. */
-void dmr_host_complete(struct dmr_host *host, struct dmr_write *write, enum dmr_outcome outcome);
+void dmr_host_fetch(struct dmr_host *host, const struct dmr_request *request,
+		    dmr_u32 offset_sectors, dmr_u32 sectors, void *buffer);
+/* Copies @buffer to @sectors sectors of a read's memory, from its sector @offset_sectors on. Cannot
+ * fail. */
+void dmr_host_store(struct dmr_host *host, const struct dmr_request *request,
+		    dmr_u32 offset_sectors, dmr_u32 sectors, const void *buffer);
+/* Ends @request; it is the host's again and must not be touched after the call. */
+void dmr_host_complete(struct dmr_host *host, struct dmr_request *request,
+		       enum dmr_outcome outcome);
 
 /*
  * Waits until no I/O is in flight that was routed before the call: every write, and every read
  * that found its region marked. Those that come later see all that the core stored before the call.
- * Parked writes are not in flight.
+ * Parked requests are not in flight.
  */
 void dmr_host_drain(struct dmr_host *host);
 
@@ -90,6 +100,8 @@ void dmr_host_drain(struct dmr_host *host);
 dmr_u32 dmr_host_crc32(dmr_u32 crc, const void *data, dmr_size bytes);
 /* Seconds since the Unix epoch. Any context. */
 dmr_u64 dmr_host_now(struct dmr_host *host);
+/* Seconds of a clock that never goes back. Any context. */
+dmr_u64 dmr_host_uptime(struct dmr_host *host);
 /* A random version 4 UUID. */
 void dmr_host_new_uuid(struct dmr_host *host, dmr_u8 uuid[DMR_UUID_BYTES]);
 
@@ -97,6 +109,9 @@ enum dmr_event_kind {
 	DMR_EVENT_REMAP,      /* a block got a slot, or more of its sectors moved there */
 	DMR_EVENT_RETIRED,    /* a slot failed to write and is given up */
 	DMR_EVENT_LOST,       /* sectors whose data can't be read any more */
+	DMR_EVENT_SALVAGED,   /* lost sectors that were read after all, and moved to their slot */
+	DMR_EVENT_UNMAP,      /* a block went back to main */
+	DMR_EVENT_MAIN_FAILED, /* main as a whole is at fault: no more redirections; or that is over */
 	DMR_EVENT_SPARE_FULL, /* the last free slot was taken */
 	DMR_EVENT_METADATA,   /* copies were lost or came back; metadata_ro was entered or left */
 	DMR_EVENT_FORMATTED,  /* a new pair was made */

@@ -2,8 +2,8 @@
 //
 // The optional arguments of the table line. Pure. Whatever is not known by name, or known but not
 // built yet, is refused by name; nothing is accepted and ignored.
-#include "base.h"
 #include "dm_remap/core.h"
+#include "format.h"
 
 namespace dmr {
 namespace {
@@ -12,6 +12,13 @@ bool same_text(const char* a, const char* b) {
   while (*a != 0 && *a == *b) ++a, ++b;
   return *a == *b;
 }
+
+constexpr dmr_config_rule kConfigRules[DMR_CONFIG_COUNT] = {
+    {"read_retries", 3, 0, 100},
+    {"remap_burst", 4096, 1, 1000000},
+    {"remap_burst_seconds", 60, 1, 86400},
+    {"auto_remap", 1, 0, 1},
+};
 
 // A plain decimal number of at most 9 digits; -1 if it is anything else.
 int parse_count(const char* text) {
@@ -47,18 +54,14 @@ bool parse_uuid(const char* text, u8 (&uuid)[DMR_UUID_BYTES]) {
 bool parse_label(const char* text, char (&label)[DMR_LABEL_BYTES]) {
   u32 length = 0;
   for (; text[length] != 0; ++length) {
-    const char c = text[length];
-    const bool allowed = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                         (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
-    if (!allowed || length + 1 >= DMR_LABEL_BYTES) return false;
-    label[length] = c;
+    if (!label_character(text[length]) || length + 1 >= DMR_LABEL_BYTES) return false;
+    label[length] = text[length];
   }
   return length != 0;
 }
 
 constexpr const char* kNotBuilt[] = {
-    "read_only_metadata", "no_auto_remap", "read_retries", "remap_burst", "remap_burst_seconds",
-    "auto_remap", "scan_enabled", "scan_interval_hours", "scan_chunk_kib", "scan_duty_ppm",
+    "scan_enabled", "scan_interval_hours", "scan_chunk_kib", "scan_duty_ppm",
     "scan_idle_duty_ppm", "slow_read_ms", "verify_writes", "spare_low_percent", "debug_level",
 };
 
@@ -72,14 +75,44 @@ struct Words {
   const char* next() { return at < argc ? argv[at++] : nullptr; }
 };
 
+void set_config(dmr_arguments& a, dmr_config config, u32 value) {
+  a.config[config] = value;
+  a.config_given |= 1u << config;
+}
+
+// True if @name is a configuration's; then @error says what is wrong with its value, or nullptr.
+bool parse_config(dmr_arguments& a, const char* name, Words& words, const char*& error) {
+  for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) {
+    const dmr_config_rule& rule = kConfigRules[i];
+    if (!same_text(name, rule.name)) continue;
+    const char* const text = words.next();
+    const int value = text != nullptr ? parse_count(text) : -1;
+    const bool in_range = value >= 0 && static_cast<u32>(value) >= rule.min &&
+                          static_cast<u32>(value) <= rule.max;
+    error = text == nullptr ? "argument lacks its value"
+            : in_range      ? nullptr
+                            : "value is no number in the argument's range";
+    if (in_range) set_config(a, static_cast<dmr_config>(i), static_cast<u32>(value));
+    return true;
+  }
+  return false;
+}
+
 const char* parse_one(dmr_arguments& a, Words& words) {
   const char* const name = words.next();
+  const char* error = nullptr;
   if (same_text(name, "format")) {
     a.format = 1;
   } else if (same_text(name, "adopt_main")) {
     a.adopt_main = 1;
   } else if (same_text(name, "accept_single_copy")) {
     a.accept_single_copy = 1;
+  } else if (same_text(name, "read_only_metadata")) {
+    a.read_only_metadata = 1;
+  } else if (same_text(name, "no_auto_remap")) {
+    set_config(a, DMR_CONFIG_AUTO_REMAP, 0);
+  } else if (parse_config(a, name, words, error)) {
+    return error;
   } else if (same_text(name, "uuid")) {
     const char* const value = words.next();
     if (value == nullptr) return "argument 'uuid' lacks its value";
@@ -128,6 +161,8 @@ const char* parse(dmr_arguments& a, u32 argc, const char* const* argv, u32& bad)
 }  // namespace dmr
 
 extern "C" {
+
+const dmr_config_rule* dmr_config_rule_of(dmr_config config) { return &dmr::kConfigRules[config]; }
 
 const char* dmr_arguments_parse(dmr_arguments* arguments, dmr_u32 argc, const char* const* argv,
                                 dmr_u32* bad) {

@@ -76,6 +76,21 @@ constexpr u32 bits_in(SectorMask mask) {
   return bits;
 }
 
+// Calls @visit(first, count) for each run of set bits.
+template <typename Visit>
+void for_each_run(SectorMask mask, Visit visit) {
+  for (u32 first = 0; first < DMR_BLOCK_SECTORS;) {
+    if (!(mask >> first & 1)) {
+      ++first;
+      continue;
+    }
+    u32 count = 1;
+    while (first + count < DMR_BLOCK_SECTORS && (mask >> (first + count) & 1)) ++count;
+    visit(first, count);
+    first += count;
+  }
+}
+
 template <typename T>
 constexpr T min(T a, T b) {
   return a < b ? a : b;

@@ -13,7 +13,9 @@ bool Engine::failed(dmr_device device, dmr_direction direction, dmr_sts sts, boo
     if (direction == DMR_READ) main_read_errors_.add(1);
     if (direction == DMR_WRITE) main_write_errors_.add(1);
   }
-  return direction == DMR_WRITE && !failfast;
+  // Discards name no data that could be put elsewhere.
+  if (direction == DMR_DISCARD || failfast) return false;
+  return device == DMR_SPARE || !main_failed_.load();
 }
 
 dmr_flush_action Engine::flush_begin(u64& ticket) {
@@ -135,7 +137,13 @@ int dmr_engine_failed(dmr_engine* engine, dmr_device device, dmr_direction direc
   return engine->failed(device, direction, sts, failfast != 0);
 }
 
-void dmr_engine_recover(dmr_engine* engine, dmr_write* list) { engine->recover(list); }
+dmr_request* dmr_engine_recover(dmr_engine* engine, dmr_request* list) {
+  return engine->recover(list);
+}
+
+int dmr_engine_job(dmr_engine* engine, dmr_job* job) { return engine->job(*job); }
+
+void dmr_engine_resume_remap(dmr_engine* engine) { engine->resume_remap(); }
 
 void dmr_spare_written(dmr_engine* engine) { engine->spare_written(); }
 

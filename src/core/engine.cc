@@ -77,6 +77,7 @@ Engine* Engine::create(void* arena, const dmr_geometry& geometry, const dmr_main
   e->flush_.reset();
   e->metadata_.attach(host, p.buffers, geometry.spare_logical_sectors, &e->table_, &e->flush_);
   e->bounce_ = reinterpret_cast<u8*>(p.buffers.staging);
+  e->scratch_ = p.buffers.readback;
   return e;
 }
 
@@ -124,7 +125,8 @@ dmr_refusal Engine::examine_valid(const dmr_arguments& arguments, const Verdict&
                                   dmr_report& report) {
   const bool elected = verdict.judgement == Judgement::kOpen ||
                        verdict.judgement == Judgement::kSingle;
-  if (!elected && !arguments.format && made_for_larger_spare()) return DMR_REFUSED_SPARE_TOO_SMALL;
+  if (!arguments.format && made_for_larger_spare(elected ? &verdict : nullptr))
+    return DMR_REFUSED_SPARE_TOO_SMALL;
   const bool interrupted_format =
       metadata_.view(0).kind == HeaderKind::kMark && verdict.votes < kOpenQuorum;
   const bool loaded = elected && metadata_.load(verdict);
@@ -147,8 +149,10 @@ dmr_refusal Engine::examine_valid(const dmr_arguments& arguments, const Verdict&
   return build_index() ? DMR_ACCEPTED : DMR_REFUSED_DAMAGED;
 }
 
-bool Engine::made_for_larger_spare() const {
+// Of the winner, or if there is none, of any header.
+bool Engine::made_for_larger_spare(const Verdict* elected) const {
   for (u32 c = 0; c < kCopies; ++c) {
+    if (elected != nullptr && c != elected->winner) continue;
     if (metadata_.view(c).slots > slots_for(geometry_.spare_sectors)) return true;
   }
   return false;
@@ -221,13 +225,11 @@ dmr_refusal Engine::examine(const dmr_arguments& arguments, Verdict& verdict, dm
   report.headers_valid = static_cast<u8>(verdict.headers);
   report.votes = static_cast<u8>(verdict.votes);
   report.found_sequence = verdict.highest.value();
-  for (u32 c = 0; c < kCopies; ++c) {
-    if (metadata_.view(c).kind == HeaderKind::kValid)
-      memcpy(report.found_uuid, metadata_.view(c).uuid, sizeof report.found_uuid);
-  }
+  memcpy(report.found_uuid, metadata_.view(verdict.winner).uuid, sizeof report.found_uuid);
   const dmr_refusal refusal = verdict.headers != 0 ? examine_valid(arguments, verdict, report)
                                                    : examine_rest(arguments, report);
-  report.found_main_sectors = verdict.headers != 0 ? metadata_.header().main_sectors.load() : 0;
+  if (verdict.judgement == Judgement::kOpen || verdict.judgement == Judgement::kSingle)
+    report.found_main_sectors = metadata_.header().main_sectors.load();
   report.refusal = refusal;
   return refusal;
 }
@@ -235,7 +237,10 @@ dmr_refusal Engine::examine(const dmr_arguments& arguments, Verdict& verdict, dm
 dmr_refusal Engine::probe(const dmr_arguments& arguments, dmr_report& report) {
   DMR_ASSERT(!open_);
   Verdict verdict;
-  return examine(arguments, verdict, report);
+  const dmr_refusal refusal = examine(arguments, verdict, report);
+  if (refusal == DMR_ACCEPTED && report.will_format && arguments.read_only_metadata)
+    report.refusal = DMR_REFUSED_READ_ONLY;
+  return report.refusal;
 }
 
 // ---- Opening -------------------------------------------------------------------------------------
@@ -269,20 +274,34 @@ void Engine::load_counters() {
   main_read_errors_.store(counters.main_read_errors.load());
   main_write_errors_.store(counters.main_write_errors.load());
   remaps_.store(counters.remaps.load());
+  lost_.store(counters.lost.load());
+  salvaged_.store(counters.salvaged.load());
   commits_.store(counters.commits.load());
+}
+
+void Engine::configure(const dmr_arguments& arguments, bool read_only) {
+  read_only_ = read_only || arguments.read_only_metadata;
+  for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) {
+    const bool given = arguments.config_given >> i & 1;
+    config_[i].store(given ? arguments.config[i]
+                           : dmr_config_rule_of(static_cast<dmr_config>(i))->normal);
+  }
 }
 
 dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_report& report) {
   DMR_ASSERT(!open_);
+  configure(arguments, read_only);
   Verdict verdict;
   dmr_refusal refusal = examine(arguments, verdict, report);
   if (refusal == DMR_ACCEPTED && report.will_format)
-    refusal = read_only ? DMR_REFUSED_READ_ONLY : format(arguments);
+    refusal = read_only_ ? DMR_REFUSED_READ_ONLY : format(arguments);
   report.refusal = refusal;
   if (refusal != DMR_ACCEPTED) return refusal;
 
-  read_only_ = read_only;
   metadata_ro_.store(0);
+  main_failed_.store(0);
+  spare_full_ = slots_.free() == 0;
+  burst_.reset();
   doubts_.store(0);
   gate_.store(0);
   load_counters();
@@ -291,7 +310,7 @@ dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_rep
     fill_identity(metadata_.draft(), arguments);
     const bool changed =
         memcmp(&metadata_.draft(), &metadata_.header(), sizeof(Header)) != 0;
-    if (!read_only && (changed || !metadata_.all_agree(verdict)))
+    if (!read_only_ && (changed || !metadata_.all_agree(verdict)))
       (void)commit_present();  // if it does not hold, the state says so: metadata_ro
   }
   open_ = true;
@@ -320,20 +339,25 @@ dmr_refusal Engine::adopt(const dmr_geometry& geometry, const dmr_arguments& arg
   const dmr_refusal refusal = adoptable(geometry, arguments);
   if (refusal != DMR_ACCEPTED) return refusal;
   geometry_.target_sectors = geometry.target_sectors;
-  read_only_ = read_only;
+  const bool could_not_write = read_only_;
+  configure(arguments, read_only);
   fill_identity(metadata_.draft(), arguments);
+  // Opened read-only, it may never have been committed again since it was found.
+  const bool owed = could_not_write && metadata_.good_copies() < kCopies;
   const bool changed = memcmp(&metadata_.draft(), &metadata_.header(), sizeof(Header)) != 0;
-  if (changed && !read_only_ && !metadata_ro_.load()) (void)commit_present();
+  if ((changed || owed) && !read_only_ && !metadata_ro_.load()) (void)commit_present();
   return DMR_ACCEPTED;
 }
 
 // ---- Commits without redirections ----------------------------------------------------------------
 
-void Engine::draft_counters(u64 new_remaps) {
+void Engine::draft_counters(const Tally& tally) {
   Counters& draft = metadata_.draft().counters;
   draft.main_read_errors.store(main_read_errors_.load());
   draft.main_write_errors.store(main_write_errors_.load());
-  draft.remaps.store(remaps_.load() + new_remaps);
+  draft.remaps.store(remaps_.load() + tally.remaps);
+  draft.lost.store(lost_.load() + tally.lost);
+  draft.salvaged.store(salvaged_.load() + tally.salvaged);
   metadata_.draft().slots_touched.store(slots_.touched());
 }
 
@@ -341,22 +365,30 @@ void Engine::enter_metadata_ro() {
   if (metadata_ro_.exchange(1) == 0) emit(DMR_EVENT_METADATA, Block(0), Slot(0), 0);
 }
 
-Status Engine::commit_present() {
-  draft_counters(0);
-  const u32 good_before = metadata_.good_copies();
-  const Status status = metadata_.commit(Changes());
+// Every commit of an open engine: with the counters, and what its failures mean.
+Status Engine::commit(const Changes& changes, const Tally& tally) {
+  draft_counters(tally);
+  const u32 failures_before = flush_.failures();
+  const Status status = metadata_.commit(changes);
   commits_.store(metadata_.header().counters.commits.load());
-  if (status != Status::kOk) {
-    enter_metadata_ro();
-    return status;
-  }
+  // A flush that failed leaves it open what the spare's cache has lost, even if four copies hold.
+  if (status != Status::kOk || flush_.failures() != failures_before) enter_metadata_ro();
+  return status;
+}
+
+Status Engine::commit_present() {
+  const u32 good_before = metadata_.good_copies();
+  const u32 failures_before = flush_.failures();
+  const Status status = commit(Changes(), Tally{});
+  if (status != Status::kOk) return status;
   // Whatever a failed commit left on the disk is now outvoted: nothing is in doubt any more, and
   // slots that only that commit named are free.
   const u32 doubts = doubts_.exchange(0);
+  if (doubts != 0) dmr_host_drain(host_);  // map() may still be looking through them
   for (u32 i = 0; i < doubts; ++i) {
     if (staged_[i].before.is_free()) slots_.give_back(staged_[i].slot);
   }
-  const bool left = metadata_ro_.exchange(0) != 0;
+  const bool left = flush_.failures() == failures_before && metadata_ro_.exchange(0) != 0;
   if (left || metadata_.good_copies() != good_before)
     emit(DMR_EVENT_METADATA, Block(0), Slot(0), 0);
   return status;
@@ -394,6 +426,7 @@ void Engine::emit(dmr_event_kind kind, Block block, Slot slot, SectorMask mask) 
 
 dmr_state Engine::state() const {
   if (!open_) return DMR_STATE_INACTIVE;
+  if (main_failed_.load()) return DMR_STATE_MAIN_FAILED;
   if (metadata_ro_.load()) return DMR_STATE_METADATA_RO;
   if (slots_.free() == 0) return DMR_STATE_SPARE_FULL;
   if (metadata_.good_copies() < kCopies || lost_sectors_.load() != 0 || slots_.retired() != 0)
@@ -404,8 +437,8 @@ dmr_state Engine::state() const {
 void Engine::status(dmr_status& status) const {
   memset(&status, 0, sizeof status);
   status.state = state();
-  status.arena_bytes = arena_bytes_;
   if (!open_) return;
+  status.arena_bytes = arena_bytes_;
   status.slots_used = slots_.used();
   status.slots_total = slots_.total();
   status.slots_retired = slots_.retired();
@@ -415,8 +448,11 @@ void Engine::status(dmr_status& status) const {
   status.main_read_errors = main_read_errors_.load();
   status.main_write_errors = main_write_errors_.load();
   status.remaps = remaps_.load();
+  status.salvaged = salvaged_.load();
   status.commits = commits_.load();
   status.repairs = metadata_.repairs();
+  status.read_only_metadata = read_only_;
+  for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) status.config[i] = config_[i].load();
   memcpy(status.uuid, metadata_.header().uuid, sizeof status.uuid);
   memcpy(status.label, metadata_.header().label, sizeof status.label);
 }

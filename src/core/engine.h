@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // The running state of one pair, laid out in the arena. This header ties the parts together; each
-// part's rules are in its own. engine.cc opens and reports, recovery.cc repairs failed writes,
-// routing.cc answers map(), core.cc is the C face (include/dm_remap/core.h).
+// part's rules are in its own. engine.cc opens and reports, routing.cc answers map(), recovery.cc
+// mends requests that failed, jobs.cc does what messages ask for; both stage changes of places
+// (moving.cc) that batch.cc makes durable. core.cc is the C face (include/dm_remap/core.h).
 //
 // One owner at a time (see core.h) changes it; what routing and status read in other contexts is
-// atomic: table words, index cells, the region bitmap, gate_, doubts_, counters.
+// atomic: table words, index cells, the region bitmap, gate_, doubts_, configuration, counters.
 #pragma once
 
+#include "burst.h"
 #include "dm_remap/core.h"
 #include "flush.h"
 #include "format.h"
@@ -21,15 +23,26 @@ namespace dmr {
 // Redirections that share a commit. Bounds the arena, and how long a write waits for others.
 inline constexpr u32 kBatchMax = 128;
 
+// The most that one piece can stage: slots that fail one after the other, the slot given up, and
+// the one that takes the data.
+inline constexpr u32 kChangesPerPiece = 10;
+
 // A change that waits for its commit; after a commit that failed, sectors in doubt.
 struct Staged : Change {
   SectorMask written = 0;                 // sectors put into the slot by this batch
   u32 crc[DMR_BLOCK_SECTORS] = {};        // of each of them
 
   Block block() const { return before.is_used() ? before.block() : after.block(); }
+  bool is_new_block() const { return before.is_free() && after.is_used(); }
   // The sectors whose place differs between the two states.
   SectorMask affected() const;
 };
+
+// What a device's answer means for the core.
+inline Status status_of(dmr_sts sts) {
+  if (sts == DMR_STS_OK) return Status::kOk;
+  return dmr_sts_is_medium(sts) ? Status::kMedium : Status::kDevice;
+}
 
 class Engine {
  public:
@@ -50,7 +63,9 @@ class Engine {
   dmr_region_map regions() const { return regions_.view(); }
   void route(u64 sector, u32 sectors, dmr_direction direction, dmr_place& place) const;
   bool failed(dmr_device device, dmr_direction direction, dmr_sts sts, bool failfast);
-  void recover(dmr_write* list);
+  dmr_request* recover(dmr_request* list);
+  bool job(dmr_job& job);
+  void resume_remap();
   dmr_flush_action flush_begin(u64& ticket);
   void flush_end(u64 ticket, dmr_sts sts);
   void spare_written() { flush_.written(); }
@@ -66,12 +81,21 @@ class Engine {
   bool table_block_left();
   dmr_refusal format(const dmr_arguments& arguments);
   bool build_index();
-  bool made_for_larger_spare() const;
+  bool made_for_larger_spare(const Verdict* elected) const;
   u32 slots_in_table() const;
   void fill_identity(Header& header, const dmr_arguments& arguments) const;
+  // What a batch changes in the counters.
+  struct Tally {
+    u64 remaps = 0;
+    u64 lost = 0;
+    u64 salvaged = 0;
+    u64 lost_sectors = 0;  // of those there are now; may be negative, modulo 2^64
+  };
+  void configure(const dmr_arguments& arguments, bool read_only);
   void load_counters();
-  void draft_counters(u64 new_remaps);
+  void draft_counters(const Tally& tally);
   // Commits without changes to the table; leaves metadata_ro if it holds, enters it if not.
+  Status commit(const Changes& changes, const Tally& tally);
   Status commit_present();
   dmr_state state() const;
   void enter_metadata_ro();
@@ -88,11 +112,12 @@ class Engine {
 
   // ---- recovery.cc
   struct Cursor {
-    dmr_write* write;
+    dmr_request* request;
     u32 offset;  // sectors of it that are behind
   };
+  // Sectors of one block, and where that block's sectors are.
   struct Piece {
-    dmr_write* write;
+    dmr_request* request;  // nullptr if it is a message's
     u32 offset;
     Block block;
     SectorMask mask;
@@ -100,28 +125,78 @@ class Engine {
     Entry entry;  // of that slot, or free
   };
   enum class Step : u8 { kDone, kSealFirst, kSealNow };
+  Piece piece_of(Block block, SectorMask mask) const;
   Piece piece_at(const Cursor& cursor) const;
   static void advance(Cursor& cursor, const Piece& piece);
-  Step repair_piece(const Piece& piece);
-  Step redirect(const Piece& piece, SectorMask moving, SectorMask homeless, bool give_up);
-  Step fail_piece(const Piece& piece, dmr_outcome outcome);
-  // Tries sectors of a block on main again. Returns those that failed as the medium does; sets
-  // @device_failed if main failed otherwise.
-  SectorMask write_main(Block block, SectorMask mask, bool& device_failed);
+  Step mend_write(const Piece& piece);
+  void mend_writes(dmr_request* writes);
+  Step mend_read(const Piece& piece);
+  Step move_weak(const Piece& piece, SectorMask doubtful, SectorMask& lost);
+  // Mends the first piece of @reads. Returns the rest.
+  dmr_request* mend_one_read(dmr_request* reads);
+  // Copies sectors of the piece from the bounce buffer to the read's memory.
+  void store(const Piece& piece, SectorMask mask);
+  static Step fail_piece(const Piece& piece, dmr_outcome outcome);
+  // Whether failing I/O may make redirections now.
+  bool may_remap() const;
+  // Whether main as a whole answers: asked once a batch, before it costs a slot.
+  bool main_answers();
+  bool canary_reads(u64 sector);
+  void enter_main_failed();
+  void finish(const Cursor& from, const Cursor& to, Status sealed);
+
+  // ---- moving.cc: between main, slots and the bounce buffer.
+  struct ReadResult {
+    SectorMask good = 0;    // in the bounce buffer now
+    SectorMask weak = 0;    // of those, such as failed before they read
+    SectorMask bad = 0;     // failed as the medium does, each logical block by itself
+    bool device = false;    // some failed otherwise
+  };
+  // Each read of a logical block that failed is tried again @retries times.
+  ReadResult read_sectors(dmr_device device, u64 block_sector, SectorMask mask, u32 retries,
+                          bool failed_once);
+  struct WriteResult {
+    SectorMask bad = 0;
+    bool device = false;
+  };
+  // Runs of sectors as a whole, then the logical blocks of those that fail.
+  WriteResult write_main(Block block, SectorMask mask);
   Status write_slot(Slot slot, SectorMask mask, bool fua);
+  void close_gate(Block block);
+  enum class Taken : u8 {
+    kYes,        // staged
+    kNo,         // no slot to be had, or the spare fails
+    kSealFirst,  // slots failed: retire them, then try again
+  };
+  // Stages @wanted for the block of @piece. @fresh: sectors in the bounce buffer that its slot does
+  // not hold yet; @all: sectors in the bounce buffer that a new slot must get. With @give_up the
+  // present slot is left.
+  Taken place(const Piece& piece, SectorMask fresh, SectorMask all, Entry wanted, bool give_up);
+  Taken take_slot(const Piece& piece, SectorMask mask, Entry wanted);
+
+  // ---- jobs.cc
+  bool next_job_block(dmr_job& job, Block& block) const;
+  bool job_block(dmr_job_kind kind, Block block);
+  Taken job_piece(dmr_job_kind kind, const Piece& piece);
+  Taken remap_block(const Piece& piece);
+  Taken unmap_block(const Piece& piece);
+  Taken retest_block(const Piece& piece);
+
+  // ---- batch.cc
   bool staged_for(Block block) const;
   Staged& stage(Slot slot, Entry before, Entry after);
   void stage_written(Staged& staged, SectorMask mask);
-  Step new_slot(const Piece& piece, SectorMask mask, Entry wanted);
-  Status save_slot(const Piece& piece, SectorMask& saved, SectorMask& dead);
   bool suspect(Slot slot) const;
   void add_suspect(Slot slot);
   void begin_batch();
   Status verify_staged();
   void abandon_batch();
   Status seal_batch();
-  void publish();
-  void finish(const Cursor& from, const Cursor& to, Status sealed);
+  void batch_failed();
+  Entry present(const Staged& staged) const;
+  Tally tally() const;
+  void publish(const Tally& tally);
+  dmr_event_kind event_of(const Staged& staged) const;
 
   dmr_host* host_ = nullptr;
   dmr_geometry geometry_ = {};
@@ -134,22 +209,32 @@ class Engine {
   Slots slots_;
   SpareFlush flush_;
   Metadata metadata_;
-  u8* bounce_ = nullptr;  // one block; shares memory with the metadata's staging
+  u8* bounce_ = nullptr;   // one block; shares memory with the metadata's staging
+  u8* scratch_ = nullptr;  // another; shares memory with the metadata's readback
 
   bool open_ = false;
   bool read_only_ = false;
+  Atomic<u32> config_[DMR_CONFIG_COUNT];
   Atomic<u32> metadata_ro_;
+  Atomic<u32> main_failed_;
   Atomic<u64> gate_;     // block number + 1 whose writers wait; 0 for none
   Atomic<u32> doubts_;   // staged_[0..doubts_) are in doubt
   Atomic<u64> lost_sectors_;
-  Atomic<u64> main_read_errors_, main_write_errors_, remaps_, commits_;
+  Atomic<u64> main_read_errors_, main_write_errors_, remaps_, lost_, salvaged_,
+      commits_;
 
   Staged staged_[kBatchMax];
   u32 staged_count_ = 0;
   static constexpr u32 kSuspectsMax = 8;
   Slot suspects_[kSuspectsMax];  // slots that failed to take data in this batch
   u32 suspect_count_ = 0;
+  bool spare_full_ = false;      // and it was said
   u32 slots_failing_ = 0;        // in a row, without one that took its data
+  Burst burst_;
+  bool by_message_ = false;      // what is staged now was asked for, and does not count as a burst
+  enum class Canary : u8 { kNotAsked, kReads, kFails };
+  Canary canary_ = Canary::kNotAsked;
+  u64 canary_turn_ = 0;          // so that no two canaries read the same places
 };
 
 }  // namespace dmr

@@ -18,6 +18,7 @@ class SpareFlush {
     written_.store(1);
     flushed_.store(0);
     failed_.store(0);
+    failures_.store(0);
   }
   void written() { written_.add(1); }
   // What a flush that begins now will cover, if it ends well.
@@ -28,15 +29,19 @@ class SpareFlush {
       flushed_.raise(ticket);
     } else {
       failed_.store(1);
+      failures_.add(1);
     }
   }
+  // How many have failed so far.
+  u32 failures() const { return failures_.load(); }
   // True once after a failure.
   bool take_failure() { return failed_.load() && failed_.exchange(0); }
 
  private:
   Atomic<u64> written_;  // counts completed writes
   Atomic<u64> flushed_;  // the count that is known to be stable
-  Atomic<u32> failed_;
+  Atomic<u32> failed_;  // and the application has not been told
+  Atomic<u32> failures_;
 };
 
 }  // namespace dmr

@@ -5,6 +5,8 @@ namespace dmr {
 namespace {
 
 constexpr u8 kHeaderMagic[8] = {'D', 'M', 'R', 'E', 'M', 'A', 'P', '4'};
+// So far from the end that counting up from a crafted header never wraps.
+constexpr u64 kSequenceMax = u64{1} << 63;
 constexpr u8 kMarkMagic[8] = {'D', 'M', 'R', 'M', 'A', 'R', 'K', '4'};
 
 // The CRC of @bytes at @data with the four bytes at @hole taken as zero.
@@ -18,7 +20,7 @@ u32 crc_with_hole(const void* data, usize bytes, usize hole) {
 
 bool label_clean(const char (&label)[DMR_LABEL_BYTES]) {
   usize length = 0;
-  while (length < DMR_LABEL_BYTES && label[length]) ++length;
+  while (length < DMR_LABEL_BYTES && label_character(label[length])) ++length;
   return length < DMR_LABEL_BYTES && is_zero(label + length, DMR_LABEL_BYTES - length);
 }
 
@@ -31,7 +33,7 @@ bool fields_possible(const Header& h) {
   if (main == 0 || main > DMR_MAIN_MAX_SECTORS) return false;
   const u32 logical = h.main_logical_sectors.load();
   if (logical != 1 && logical != 2 && logical != 4 && logical != 8) return false;
-  if (h.sequence.load() == 0 || h.slots_touched.load() > slots) return false;
+  if (h.sequence.load() == 0 || h.sequence.load() > kSequenceMax || h.slots_touched.load() > slots) return false;
   for (u32 b = h.table_blocks.load(); b < kTableBlocksMax; ++b) {
     if (h.table_crc[b].load() != 0) return false;
   }

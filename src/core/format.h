@@ -132,6 +132,11 @@ constexpr u32 table_blocks_for(u32 slots) {
 }
 
 bool is_zero(const void* data, usize bytes);
+// What a label may be made of: it stands in the table line as it is.
+constexpr bool label_character(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '.' || c == '-';
+}
 // A spare is untrusted: a header counts as valid only if every field is one that we would write.
 HeaderKind classify_header(const Header& header);
 // Sets magic, version and the CRC; every other field is the caller's.

@@ -41,10 +41,15 @@ u32 SlotIndex::home(Block block) const {
 
 SlotIndex::Hit SlotIndex::probe(Block block) const {
   u32 cell = home(block);
+  u32 reusable = count_;
   for (;;) {
     const u16 slot = __atomic_load_n(&cells_[cell], __ATOMIC_ACQUIRE);
-    if (slot == kEmpty) return {cell, kNone};
-    if (table_->get(Slot(slot)).block() == block) return {cell, Slot(slot)};
+    if (slot == kEmpty) return {reusable < count_ ? reusable : cell, kNone};
+    if (slot == kRemoved) {
+      if (reusable == count_) reusable = cell;
+    } else if (table_->get(Slot(slot)).block() == block) {
+      return {cell, Slot(slot)};
+    }
     if (++cell == count_) cell = 0;
   }
 }
@@ -53,6 +58,22 @@ Slot SlotIndex::find(Block block) const { return probe(block).slot; }
 
 void SlotIndex::put(Block block, Slot slot) {
   __atomic_store_n(&cells_[probe(block).cell], static_cast<u16>(slot.value()), __ATOMIC_RELEASE);
+}
+
+void SlotIndex::remove(Block block) {
+  const Hit hit = probe(block);
+  DMR_ASSERT(!(hit.slot == kNone));
+  u32 cell = hit.cell;
+  const u32 next = cell + 1 == count_ ? 0 : cell + 1;
+  if (__atomic_load_n(&cells_[next], __ATOMIC_RELAXED) != kEmpty) {
+    __atomic_store_n(&cells_[cell], kRemoved, __ATOMIC_RELEASE);
+    return;
+  }
+  // No probe goes on behind this cell, so it ends here, and so do removed ones before it.
+  do {
+    __atomic_store_n(&cells_[cell], kEmpty, __ATOMIC_RELEASE);
+    cell = cell == 0 ? count_ - 1 : cell - 1;
+  } while (__atomic_load_n(&cells_[cell], __ATOMIC_RELAXED) == kRemoved);
 }
 
 }  // namespace dmr

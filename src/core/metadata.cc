@@ -38,6 +38,7 @@ void Metadata::read_headers() {
     view.table_blocks = header->table_blocks.load();
     view.slots = header->slots.load();
     memcpy(listed_crc_[c], header->table_crc, sizeof listed_crc_[c]);
+    view.tables_crc = dmr_host_crc32(0, header->table_crc, sizeof header->table_crc);
   }
 }
 
@@ -101,7 +102,7 @@ bool Metadata::load(const Verdict& verdict) {
   memcpy(next_, committed_, sizeof *next_);
   highest_ = verdict.highest;
   for (u32 c = 0; c < kCopies; ++c) {
-    const bool holds = same_candidate(views_[c], winner) && views_[c].complete_here;
+    const bool holds = holds_winner(c, verdict);
     const bool stale = views_[c].kind == HeaderKind::kValid;
     states_[c] = holds ? CopyState::kGood : stale ? CopyState::kStale : CopyState::kInvalid;
     differs_[c].clear();
@@ -110,10 +111,16 @@ bool Metadata::load(const Verdict& verdict) {
   return true;
 }
 
+// Whether the copy is the winner's, byte for byte.
+bool Metadata::holds_winner(u32 copy, const Verdict& verdict) const {
+  const CopyView& winner = views_[verdict.winner];
+  return same_candidate(views_[copy], winner) && views_[copy].header_crc == winner.header_crc &&
+         views_[copy].complete_here;
+}
+
 bool Metadata::all_agree(const Verdict& verdict) const {
   for (u32 c = 0; c < kCopies; ++c) {
-    if (!same_candidate(views_[c], views_[verdict.winner]) || !views_[c].complete_here)
-      return false;
+    if (!holds_winner(c, verdict)) return false;
   }
   return true;
 }
@@ -201,10 +208,11 @@ bool Metadata::write_copy(u32 copy, const Changes& changes) {
   return written && flush_spare() == Status::kOk && copy_holds(copy, blocks, changes);
 }
 
-void Metadata::count_good() {
+u32 Metadata::count_good() {
   u32 good = 0;
   for (const CopyState state : states_) good += state == CopyState::kGood;
   good_copies_.store(good);
+  return good;
 }
 
 void Metadata::note_turns(const Turn (&turns)[kCopies], bool acknowledged,
@@ -215,7 +223,7 @@ void Metadata::note_turns(const Turn (&turns)[kCopies], bool acknowledged,
       // It may hold anything now.
       states_[c] = CopyState::kInvalid;
       differs_[c].fill(next_->table_blocks.load());
-    } else if (acknowledged) {
+    } else if (acknowledged || changes.count() == 0) {
       if (states_[c] != CopyState::kGood && sequence_.load() != 0) repairs_.add(1);
       states_[c] = CopyState::kGood;
       differs_[c].clear();
@@ -234,7 +242,9 @@ Status Metadata::commit(const Changes& changes) {
   next_->sequence.store(highest_.value());
   next_->committed_seconds.store(dmr_host_now(host_));
   next_->counters.commits.store(committed_->counters.commits.load() + 1);
-  next_->counters.repairs.store(repairs_.load());
+  // As if every copy will take it: which do is not known when the header is sealed.
+  const u32 to_mend = sequence_.load() == 0 ? 0 : kCopies - count_good();
+  next_->counters.repairs.store(repairs_.load() + to_mend);
   for (u32 i = 0; i < changes.count(); ++i) {
     const u32 b = changes[i].slot.value() / kEntriesPerTableBlock;
     for (u32 c = 0; c < kCopies; ++c) differs_[c].add(b);
@@ -250,9 +260,10 @@ Status Metadata::commit(const Changes& changes) {
   for (const CopyState turn : kOrder) {
     for (u32 c = 0; c < kCopies; ++c) {
       if (states_[c] != turn) continue;
-      // Once it can't be acknowledged, the fewer copies hold a change the better. A commit without
-      // changes goes on: each copy that it mends is a gain.
-      if (changes.count() != 0 && failures > kCopies - kWriteQuorum) break;
+      // Once it can't be acknowledged, the fewer copies hold a change the better, and a format
+      // leaves its mark in place. A commit without changes goes on: each copy it mends is a gain.
+      const bool gains = changes.count() == 0 && sequence_.load() != 0;
+      if (!gains && failures > kCopies - kWriteQuorum) break;
       const bool holds = write_copy(c, changes);
       turns[c] = holds ? Turn::kHolds : Turn::kFailed;
       holders += holds;
@@ -262,7 +273,8 @@ Status Metadata::commit(const Changes& changes) {
   const bool acknowledged = holders >= kWriteQuorum;
   note_turns(turns, acknowledged, changes);
   if (!acknowledged) {
-    memcpy(next_, committed_, sizeof *next_);
+    // The rest of the draft stays: what it says is still to be said.
+    memcpy(next_->table_crc, committed_->table_crc, sizeof next_->table_crc);
     return Status::kNotDurable;
   }
   memcpy(committed_, next_, sizeof *committed_);

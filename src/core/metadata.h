@@ -104,6 +104,7 @@ class Metadata {
   bool read_spare(u64 sector, u32 sectors, void* buffer);
   void read_headers();
   void find_table_blocks(u32 table_blocks_max);
+  bool holds_winner(u32 copy, const Verdict& verdict) const;
   bool load_table_block(u32 index);
   // Builds table block @index with @changes in staging_, its CRC included.
   void stage(u32 index, const Changes& changes);
@@ -111,7 +112,7 @@ class Metadata {
   bool copy_holds(u32 copy, const BitSet<kTableBlocksMax>& blocks, const Changes& changes);
   enum class Turn : u8 { kNotTried, kFailed, kHolds };
   void note_turns(const Turn (&turns)[kCopies], bool acknowledged, const Changes& changes);
-  void count_good();
+  u32 count_good();
 
   dmr_host* host_ = nullptr;
   u32 logical_sectors_ = 1;

@@ -5,7 +5,7 @@ namespace dmr {
 
 bool same_candidate(const CopyView& a, const CopyView& b) {
   return a.kind == HeaderKind::kValid && b.kind == HeaderKind::kValid &&
-         a.sequence == b.sequence && a.header_crc == b.header_crc &&
+         a.sequence == b.sequence && a.tables_crc == b.tables_crc &&
          memcmp(a.uuid, b.uuid, sizeof a.uuid) == 0;
 }
 

@@ -14,10 +14,11 @@ namespace dmr {
 struct CopyView {
   HeaderKind kind = HeaderKind::kForeign;
   bool readable = false;  // the header's place could be read
-  // Of a valid header. Two headers with the same of these are the same candidate.
   u32 header_crc = 0;
+  // Of a valid header. Two headers with the same of these are the same candidate.
   u8 uuid[DMR_UUID_BYTES] = {};
   Sequence sequence;
+  u32 tables_crc = 0;  // over the CRCs of the table blocks
   u32 table_blocks = 0;
   u32 slots = 0;
   // Every table block that the header lists was found, in whichever copy.

@@ -11,8 +11,7 @@ constexpr uint8_t kZeros[SimDisk::kSectorBytes] = {};
 
 }  // namespace
 
-// ---- Storage
-// -------------------------------------------------------------------------------------
+// ---- Storage -------------------------------------------------------------------------------------
 
 const uint8_t* SimDisk::stable_sector(uint64_t sector) const {
   const auto page = pages_.find(sector / kSectorsPerPage);
@@ -46,13 +45,17 @@ void SimDisk::store_cached(uint64_t sector, uint32_t sectors, const uint8_t* dat
   }
 }
 
-// ---- Faults
-// --------------------------------------------------------------------------------------
+// ---- Faults --------------------------------------------------------------------------------------
 
 SimDisk::Answer SimDisk::judge(IoKind kind, uint64_t sector, uint32_t sectors) {
-  if (offline_) return {Effect::kFail, DMR_STS_OFFLINE, 0, true};
+  last_fault_.reset();
+  if (offline_) {
+    last_fault_ = Fault{.kind = kind, .status = DMR_STS_OFFLINE};
+    return {Effect::kFail, DMR_STS_OFFLINE, 0, true};
+  }
   for (Fault& fault : faults_) {
     if (fault.kind != kind || fault.times == 0) continue;
+    if (!may_lie_ && fault.effect != Effect::kFail) continue;
     const bool touches = sector < fault.first_sector + fault.sectors ||
                          fault.first_sector + fault.sectors < fault.first_sector;
     const bool in_range = touches && fault.first_sector < sector + std::max(sectors, 1u);
@@ -62,9 +65,19 @@ SimDisk::Answer SimDisk::judge(IoKind kind, uint64_t sector, uint32_t sectors) {
       continue;
     }
     if (fault.times != kForever) --fault.times;
-    return {fault.effect, fault.status, std::min(fault.sectors_stored, sectors), true};
+    last_fault_ = fault;
+    return {fault.effect, fault.status, std::min(fault.sectors_stored, sectors), true,
+            fault.elsewhere};
   }
   return {};
+}
+
+void SimDisk::heal_written(uint64_t sector, uint32_t sectors) {
+  for (Fault& fault : faults_) {
+    if (fault.heals && fault.first_sector >= sector &&
+        fault.first_sector + fault.sectors <= sector + sectors)
+      fault.times = 0;
+  }
 }
 
 bool SimDisk::possible(uint64_t sector, uint32_t sectors) const {
@@ -84,24 +97,28 @@ bool SimDisk::cut_now(bool& before) {
   return true;
 }
 
-void SimDisk::crash(CrashPolicy policy, std::mt19937_64& rng) {
+void SimDisk::crash(const std::function<size_t(uint64_t sector, size_t contents)>& choose) {
   // In the order of sectors, so that a seed means one outcome.
   std::vector<uint64_t> sectors;
   for (const auto& [sector, contents] : cache_) sectors.push_back(sector);
   std::sort(sectors.begin(), sectors.end());
   for (const uint64_t sector : sectors) {
     const std::vector<SectorData>& contents = cache_[sector];
-    size_t kept = contents.size();  // of the contents; 0 is what was stable
-    if (policy == CrashPolicy::kDropAll) kept = 0;
-    if (policy == CrashPolicy::kRandom) kept = rng() % (contents.size() + 1);
+    const size_t kept = choose(sector, contents.size());
     if (kept != 0) store_stable(sector, contents[kept - 1].data());
   }
   cache_.clear();
   ios_until_cut_ = kForever;
 }
 
-// ---- I/O
-// -----------------------------------------------------------------------------------------
+void SimDisk::crash(CrashPolicy policy, std::mt19937_64& rng) {
+  crash([&](uint64_t, size_t contents) -> size_t {
+    if (policy == CrashPolicy::kDropAll) return 0;
+    return policy == CrashPolicy::kKeepAll ? contents : rng() % (contents + 1);
+  });
+}
+
+// ---- I/O -----------------------------------------------------------------------------------------
 
 dmr_sts SimDisk::note(IoKind kind, uint64_t sector, uint32_t sectors, bool fua, dmr_sts status) {
   if (recording_) records_.push_back({kind, sector, sectors, fua, status});
@@ -143,6 +160,11 @@ dmr_sts SimDisk::write(uint64_t sector, uint32_t sectors, const void* buffer, bo
   }
   if (answer.faulty && answer.effect == Effect::kDrop)
     return note(kKind, sector, sectors, fua, DMR_STS_OK);
+  if (answer.faulty && answer.effect == Effect::kMisdirect) {
+    if (possible(answer.elsewhere, sectors)) store_cached(answer.elsewhere, sectors, bytes);
+    return note(kKind, sector, sectors, fua, DMR_STS_OK);
+  }
+  heal_written(sector, sectors);
   if (fua) {
     poke(sector, sectors, buffer);
   } else {
@@ -167,8 +189,7 @@ dmr_sts SimDisk::flush() {
   return note(kKind, 0, 0, false, DMR_STS_OK);
 }
 
-// ---- Behind the driver's back
-// --------------------------------------------------------------------
+// ---- Behind the driver's back --------------------------------------------------------------------
 
 void SimDisk::peek(uint64_t sector, uint32_t sectors, void* buffer) const {
   auto* const bytes = static_cast<uint8_t*>(buffer);
@@ -182,6 +203,10 @@ void SimDisk::poke(uint64_t sector, uint32_t sectors, const void* buffer) {
     store_stable(sector + i, bytes + size_t{i} * kSectorBytes);
     cache_.erase(sector + i);
   }
+}
+
+void SimDisk::leave_unflushed(uint64_t sector, uint32_t sectors, const void* buffer) {
+  store_cached(sector, sectors, static_cast<const uint8_t*>(buffer));
 }
 
 void SimDisk::fill(uint64_t sector, uint32_t sectors, uint8_t byte) {

@@ -9,14 +9,13 @@
 //    well, or it was made with FUA. Until then a power cut keeps or loses each sector by itself,
 //    in any order, and may keep an older one of several unflushed contents of a sector.
 //  - A write under way at the power cut is an unflushed write, FUA or not.
-//  - An I/O may fail by place, by kind, once or for ever. A failed write may have changed any of
-//  its
+//  - An I/O may fail by place, by kind, once or for ever. A failed write may have changed any of its
 //    sectors: `sectors_stored` says how many.
-//  - A write may be acknowledged and not stored (Effect::kDrop), or stored or read back with a bit
-//    flipped (kCorrupt).
+//  - A write may be acknowledged and not stored (Effect::kDrop), stored or read back with a bit
+//    flipped (kCorrupt), or stored at another place than its own (kMisdirect).
+//  - A sector that did not read may read again once it was written (`heals`).
 //  - A flush that fails leaves the cache as it was: what was unflushed may still be lost.
-// Nothing else happens: no write lands elsewhere, no sector changes by itself unless a test says so
-// through poke().
+// Nothing else happens: no sector changes by itself unless a test says so through poke().
 //
 // Not thread-safe. Copies are cheap (pages are shared until one of them is written): a copy is the
 // snapshot of the disk, cache and faults included.
@@ -25,6 +24,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <unordered_map>
 #include <vector>
@@ -41,6 +41,7 @@ enum class Effect : uint8_t {
   kFail,     // ends with `status`; of a write, the first `sectors_stored` sectors are stored
   kDrop,     // a write that is acknowledged and not stored; a flush that is acknowledged, not done
   kCorrupt,  // goes well, but bit 0 of the first affected sector's byte 0 is flipped
+  kMisdirect,  // a write that is acknowledged and stored from sector `elsewhere` on instead
 };
 
 // What shall go wrong, and when. The first rule that matches an I/O decides about it.
@@ -53,6 +54,8 @@ struct Fault {
   Effect effect = Effect::kFail;
   dmr_sts status = DMR_STS_MEDIUM;
   uint32_t sectors_stored = 0;
+  uint64_t elsewhere = 0;
+  bool heals = false;  // of reads: ends when all of its range was written
 };
 
 struct IoRecord {
@@ -89,11 +92,18 @@ class SimDisk {
   // What a sector holds after a flush, too: unflushed contents of it are forgotten.
   void poke(uint64_t sector, uint32_t sectors, const void* buffer);
   void fill(uint64_t sector, uint32_t sectors, uint8_t byte);
+  // Puts data into the cache, as a write that a power cut interrupts may do.
+  void leave_unflushed(uint64_t sector, uint32_t sectors, const void* buffer);
   void flip_bit(uint64_t sector, uint32_t byte = 0);
 
   // ---- Faults.
   void inject(const Fault& fault) { faults_.push_back(fault); }
   void heal() { faults_.clear(); }
+  std::vector<Fault>& faults() { return faults_; }
+  // While off, faults that nobody is told of (every effect but kFail) rest.
+  void let_lie(bool on) { may_lie_ = on; }
+  // The fault that decided about the last I/O; nullptr if none did.
+  const Fault* last_fault() const { return last_fault_ ? &*last_fault_ : nullptr; }
   // The disk answers OFFLINE to everything while this is set.
   void set_offline(bool offline) { offline_ = offline; }
   // Power fails during the I/O after @ios more: of a write, the sectors are in the cache and no
@@ -102,6 +112,9 @@ class SimDisk {
   bool power_cut() const { return ios_until_cut_ == kCut; }
   // Power comes back: each unflushed sector becomes what @policy says; rules stay.
   void crash(CrashPolicy policy, std::mt19937_64& rng);
+  // The same with a choice for each unflushed sector, in the order of sectors: how many of its
+  // unflushed contents (of which there are so many) have reached the medium; 0 is none.
+  void crash(const std::function<size_t(uint64_t sector, size_t contents)>& choose);
   size_t unflushed_sectors() const { return cache_.size(); }
 
   // ---- What was asked of it.
@@ -123,6 +136,7 @@ class SimDisk {
     dmr_sts status = DMR_STS_OK;
     uint32_t sectors_stored = 0;
     bool faulty = false;
+    uint64_t elsewhere = 0;
   };
   Answer judge(IoKind kind, uint64_t sector, uint32_t sectors);
   dmr_sts note(IoKind kind, uint64_t sector, uint32_t sectors, bool fua, dmr_sts status);
@@ -130,6 +144,8 @@ class SimDisk {
   // Counts an I/O; true if power fails during it, or failed before (then @before).
   bool cut_now(bool& before);
 
+  // Read faults that end because their range was written.
+  void heal_written(uint64_t sector, uint32_t sectors);
   void store_cached(uint64_t sector, uint32_t sectors, const uint8_t* data);
   void store_stable(uint64_t sector, const uint8_t* data);
   const uint8_t* stable_sector(uint64_t sector) const;
@@ -141,7 +157,9 @@ class SimDisk {
   // Unflushed contents of a sector, oldest first.
   std::unordered_map<uint64_t, std::vector<SectorData>> cache_;
   std::vector<Fault> faults_;
+  std::optional<Fault> last_fault_;
   bool offline_ = false;
+  bool may_lie_ = true;
   uint64_t ios_until_cut_ = kForever;
   uint64_t counts_[3] = {};
   bool recording_ = false;

@@ -13,40 +13,71 @@ size_t dmr_host::events_of(dmr_event_kind kind) const {
       events.begin(), events.end(), [&](const dmr_event& event) { return event.kind == kind; }));
 }
 
+namespace {
+
+using dmr::hosted::IoKind;
+using dmr::hosted::SimDisk;
+
+[[noreturn]] void die(const char* why) {
+  std::fprintf(stderr, "%s\n", why);
+  std::abort();
+}
+
+template <typename Do>
+dmr_sts do_io(dmr_host* host, const dmr_host::Io& io, Do act) {
+  if (host->before_io) host->before_io(io);
+  const dmr_sts sts = act(host->disk(io.device));
+  if (host->after_io) host->after_io(io, sts);
+  return sts;
+}
+
+// Where in its memory these sectors of a request are.
+size_t offset_in(const SimRequest& request, uint32_t offset_sectors, uint32_t sectors) {
+  const size_t from = size_t{offset_sectors} * DMR_SECTOR_BYTES;
+  if (from + size_t{sectors} * DMR_SECTOR_BYTES > request.data.size())
+    die("a request's data was asked for beyond its end");
+  return from;
+}
+
+}  // namespace
+
 extern "C" {
 
 dmr_sts dmr_host_read(dmr_host* host, dmr_device device, dmr_u64 sector, dmr_u32 sectors,
                       void* buffer) {
-  return host->disk(device).read(sector, sectors, buffer);
+  return do_io(host, {device, IoKind::kRead, sector, sectors, nullptr},
+               [&](SimDisk& disk) { return disk.read(sector, sectors, buffer); });
 }
 
 dmr_sts dmr_host_write(dmr_host* host, dmr_device device, dmr_u64 sector, dmr_u32 sectors,
                        const void* buffer, int fua) {
-  return host->disk(device).write(sector, sectors, buffer, fua != 0);
+  return do_io(host, {device, IoKind::kWrite, sector, sectors, buffer},
+               [&](SimDisk& disk) { return disk.write(sector, sectors, buffer, fua != 0); });
 }
 
 dmr_sts dmr_host_flush(dmr_host* host, dmr_device device) {
-  return host->disk(device).flush();
+  return do_io(host, {device, IoKind::kFlush, 0, 0, nullptr},
+               [](SimDisk& disk) { return disk.flush(); });
 }
 
-void dmr_host_fetch(dmr_host*, const dmr_write* write, dmr_u32 offset_sectors, dmr_u32 sectors,
+void dmr_host_fetch(dmr_host*, const dmr_request* request, dmr_u32 offset_sectors, dmr_u32 sectors,
                     void* buffer) {
-  const auto* const parked = static_cast<const SimWrite*>(write);
-  const size_t from = size_t{offset_sectors} * DMR_SECTOR_BYTES;
-  const size_t bytes = size_t{sectors} * DMR_SECTOR_BYTES;
-  if (from + bytes > parked->data.size()) {
-    std::fprintf(stderr, "fetch beyond the write's data\n");
-    std::abort();
-  }
-  std::memcpy(buffer, parked->data.data() + from, bytes);
+  const auto* const parked = static_cast<const SimRequest*>(request);
+  std::memcpy(buffer, parked->data.data() + offset_in(*parked, offset_sectors, sectors),
+              size_t{sectors} * DMR_SECTOR_BYTES);
 }
 
-void dmr_host_complete(dmr_host* host, dmr_write* write, dmr_outcome outcome) {
-  auto* const parked = static_cast<SimWrite*>(write);
-  if (parked->end) {
-    std::fprintf(stderr, "a write was completed twice\n");
-    std::abort();
-  }
+void dmr_host_store(dmr_host*, const dmr_request* request, dmr_u32 offset_sectors, dmr_u32 sectors,
+                    const void* buffer) {
+  // The core is told of requests, not of their memory: that is the host's to change.
+  auto* const parked = const_cast<SimRequest*>(static_cast<const SimRequest*>(request));
+  std::memcpy(parked->data.data() + offset_in(*parked, offset_sectors, sectors), buffer,
+              size_t{sectors} * DMR_SECTOR_BYTES);
+}
+
+void dmr_host_complete(dmr_host* host, dmr_request* request, dmr_outcome outcome) {
+  auto* const parked = static_cast<SimRequest*>(request);
+  if (parked->end) die("a request was completed twice");
   parked->end = outcome;
   // It is the host's again: the core must not look at it.
   parked->next = nullptr;
@@ -63,9 +94,9 @@ dmr_u32 dmr_host_crc32(dmr_u32 crc, const void* data, dmr_size bytes) {
       crc32(crc, static_cast<const unsigned char*>(data), static_cast<uInt>(bytes)));
 }
 
-dmr_u64 dmr_host_now(dmr_host* host) {
-  return host->now_seconds;
-}
+dmr_u64 dmr_host_now(dmr_host* host) { return host->now_seconds; }
+
+dmr_u64 dmr_host_uptime(dmr_host* host) { return host->uptime_seconds; }
 
 void dmr_host_new_uuid(dmr_host* host, dmr_u8 uuid[DMR_UUID_BYTES]) {
   // Version 4 by its form, and different each time.
@@ -76,9 +107,7 @@ void dmr_host_new_uuid(dmr_host* host, dmr_u8 uuid[DMR_UUID_BYTES]) {
   uuid[8] = static_cast<dmr_u8>(0x80 | (uuid[8] & 0x3f));
 }
 
-void dmr_host_event(dmr_host* host, const dmr_event* event) {
-  host->events.push_back(*event);
-}
+void dmr_host_event(dmr_host* host, const dmr_event* event) { host->events.push_back(*event); }
 
 void dmr_host_assert_failed(const char* expression, const char* file, int line) {
   std::fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, expression);

@@ -4,7 +4,8 @@
 // events and completions are kept, the clock and the UUIDs are given.
 //
 // Everything is deterministic and of one thread. I/O "in flight" is a test's own idea: on_drain is
-// called where a host would wait for it, and may do what such I/O would have done.
+// called where a host would wait for it, and may do what such I/O would have done. before_io is
+// called at each of the core's own I/Os: others may have theirs at that moment.
 #pragma once
 
 #include <functional>
@@ -14,8 +15,9 @@
 #include "dm_remap/core.h"
 #include "hosted/sim_disk.h"
 
-// A write that waits for the worker, with its data and, afterwards, its end.
-struct SimWrite : dmr_write {
+// A request that waits for the worker, with its data (of a read: its memory) and, afterwards, its
+// end.
+struct SimRequest : dmr_request {
   std::vector<uint8_t> data;
   std::optional<dmr_outcome> end;
 };
@@ -30,16 +32,28 @@ struct dmr_host {
   dmr::hosted::SimDisk main;
   dmr::hosted::SimDisk spare;
   uint64_t now_seconds = 1700000000;
+  uint64_t uptime_seconds = 1000;
   uint64_t uuids_made = 0;
   uint64_t drains = 0;
   std::function<void()> on_drain;
-  // Called for each completed write, while the core is still at work on others.
-  std::function<void(SimWrite&)> on_complete;
+  // Called for each completed request, while the core is still at work on others.
+  std::function<void(SimRequest&)> on_complete;
+  // Around each I/O of the core; of a flush, sector and sectors are 0.
+  struct Io {
+    dmr_device device;
+    dmr::hosted::IoKind kind;
+    uint64_t sector;
+    uint32_t sectors;
+    const void* data;  // of a write
+  };
+  std::function<void(const Io&)> before_io;
+  std::function<void(const Io&, dmr_sts)> after_io;
   std::vector<dmr_event> events;
 };
 
 namespace dmr::hosted {
 
 using SimHost = ::dmr_host;
+using ::SimRequest;
 
 }  // namespace dmr::hosted

@@ -11,15 +11,14 @@ constexpr size_t kPageAlign = 4096;
 
 }  // namespace
 
-// A part of a write on its way through the worker.
-struct SimTarget::Parked : SimWrite {
+// A part of a request on its way through the worker.
+struct SimTarget::Parked : SimRequest {
   std::shared_ptr<Pending> pending;
   dmr_sts failed_with = DMR_STS_OK;  // OK: it has not been tried
+  std::vector<uint8_t>* memory = nullptr;  // of a read: where its data goes
 };
 
-void SimTarget::Free::operator()(void* memory) const {
-  std::free(memory);
-}
+void SimTarget::Free::operator()(void* memory) const { std::free(memory); }
 
 SimTarget::SimTarget(SimHost& host, uint64_t target_sectors, const dmr_main_identity& identity)
     : host_(host) {
@@ -65,39 +64,57 @@ dmr_place SimTarget::route(uint64_t sector, uint32_t sectors, dmr_direction dire
   return place;
 }
 
-// ---- I/O
-// -----------------------------------------------------------------------------------------
+// ---- I/O -----------------------------------------------------------------------------------------
 
 dmr_sts SimTarget::read(uint64_t sector, uint32_t sectors, void* buffer) {
   auto* bytes = static_cast<uint8_t*>(buffer);
+  dmr_sts first_failure = DMR_STS_OK;
   while (sectors != 0) {
     const dmr_place place = route(sector, sectors, DMR_READ);
-    if (place.kind != DMR_PLACE_MAIN && place.kind != DMR_PLACE_SPARE) return DMR_STS_IOERR;
-    const dmr_device device = place.kind == DMR_PLACE_MAIN ? DMR_MAIN : DMR_SPARE;
-    const dmr_sts sts = host_.disk(device).read(place.sector, place.sectors, bytes);
-    if (sts != DMR_STS_OK) {
-      (void)dmr_engine_failed(engine_, device, DMR_READ, sts, 0);
-      return dmr_sts_is_medium(sts) ? DMR_STS_IOERR : sts;
-    }
+    const dmr_sts sts = read_at(place, sector, bytes);
+    if (first_failure == DMR_STS_OK) first_failure = sts;
     bytes += size_t{place.sectors} * DMR_SECTOR_BYTES;
     sector += place.sectors;
     sectors -= place.sectors;
   }
-  return DMR_STS_OK;
+  return first_failure;
 }
 
-void SimTarget::park(const std::shared_ptr<Pending>& pending, uint64_t sector, uint32_t sectors,
-                     const uint8_t* data, dmr_sts failed_with) {
+// A read's sectors that are in one place; the worker is asked if they do not read.
+dmr_sts SimTarget::read_at(const dmr_place& place, uint64_t sector, uint8_t* bytes) {
+  if (place.kind != DMR_PLACE_MAIN && place.kind != DMR_PLACE_SPARE) return DMR_STS_IOERR;
+  const dmr_device device = place.kind == DMR_PLACE_MAIN ? DMR_MAIN : DMR_SPARE;
+  const dmr_sts sts = host_.disk(device).read(place.sector, place.sectors, bytes);
+  if (sts == DMR_STS_OK) return sts;
+  if (!dmr_engine_failed(engine_, device, DMR_READ, sts, 0))
+    return dmr_sts_is_medium(sts) ? DMR_STS_IOERR : sts;
+  const auto pending = std::make_shared<Pending>();
+  const size_t size = size_t{place.sectors} * DMR_SECTOR_BYTES;
+  Parked& part = park(pending, sector, place.sectors, bytes, sts);
+  part.is_write = 0;
+  std::vector<uint8_t> memory;
+  part.memory = &memory;
+  while (!pending->done()) run_worker();
+  if (pending->status == DMR_STS_OK) std::memcpy(bytes, memory.data(), size);
+  return pending->status;
+}
+
+SimTarget::Parked& SimTarget::park(const std::shared_ptr<Pending>& pending, uint64_t sector,
+                                   uint32_t sectors, const uint8_t* data, dmr_sts failed_with) {
   auto part = std::make_unique<Parked>();
   part->next = nullptr;
   part->sector = sector;
   part->sectors = sectors;
-  part->outcome = 0xdead;  // the core sets it
+  part->is_write = 1;
+  part->failed = failed_with != DMR_STS_OK;
+  part->outcome = 0;
+  part->done = 0;
   part->data.assign(data, data + size_t{sectors} * DMR_SECTOR_BYTES);
   part->pending = pending;
   part->failed_with = failed_with;
   ++pending->parts_waiting;
   parked_.push_back(std::move(part));
+  return *parked_.back();
 }
 
 std::shared_ptr<SimTarget::Pending> SimTarget::park_write(uint64_t sector, uint32_t sectors,
@@ -139,21 +156,26 @@ void SimTarget::run_worker() {
   batch.swap(parked_);
   if (batch.empty()) return;
   for (size_t i = 0; i + 1 < batch.size(); ++i) batch[i]->next = batch[i + 1].get();
-  dmr_engine_recover(engine_, batch.front().get());
+  dmr_request* left = batch.front().get();
+  while (left != nullptr) left = dmr_engine_recover(engine_, left);
   for (const std::unique_ptr<Parked>& part : batch) {
-    if (!part->end) {
-      std::abort();  // the core owes every write an end
-    }
-    dmr_sts sts = DMR_STS_OK;
-    if (*part->end != DMR_OUTCOME_OK) sts = DMR_STS_IOERR;
-    // With the status that it failed with, but medium errors reach the application as EIO.
-    if (*part->end == DMR_OUTCOME_AS_FAILED && part->failed_with != DMR_STS_OK &&
-        !dmr_sts_is_medium(part->failed_with))
-      sts = part->failed_with;
-    if (sts == DMR_STS_OK) part->pending->repaired.push_back({part->sector, part->sectors});
-    --part->pending->parts_waiting;
-    part->pending->end_part(sts);
+    if (!part->end) std::abort();  // the core owes every request an end
+    end_parked(*part);
   }
+}
+
+void SimTarget::end_parked(Parked& part) {
+  dmr_sts sts = DMR_STS_OK;
+  if (*part.end != DMR_OUTCOME_OK) sts = DMR_STS_IOERR;
+  // With the status that it failed with, but medium errors reach the application as EIO.
+  if (*part.end == DMR_OUTCOME_AS_FAILED && part.failed_with != DMR_STS_OK &&
+      !dmr_sts_is_medium(part.failed_with))
+    sts = part.failed_with;
+  if (sts == DMR_STS_OK && part.is_write)
+    part.pending->repaired.push_back({part.sector, part.sectors});
+  if (part.memory != nullptr) *part.memory = std::move(part.data);
+  --part.pending->parts_waiting;
+  part.pending->end_part(sts);
 }
 
 dmr_sts SimTarget::write(uint64_t sector, uint32_t sectors, const void* data, bool fua) {

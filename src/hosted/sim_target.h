@@ -52,8 +52,10 @@ class SimTarget {
 
  private:
   struct Parked;
-  void park(const std::shared_ptr<Pending>& pending, uint64_t sector, uint32_t sectors,
-            const uint8_t* data, dmr_sts failed_with);
+  Parked& park(const std::shared_ptr<Pending>& pending, uint64_t sector, uint32_t sectors,
+               const uint8_t* data, dmr_sts failed_with);
+  void end_parked(Parked& part);
+  dmr_sts read_at(const dmr_place& place, uint64_t sector, uint8_t* bytes);
 
   SimHost& host_;
   dmr_geometry geometry_;

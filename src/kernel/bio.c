@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * map(), end_io() and parked writes. See bio.h.
+ * map(), end_io() and parked requests. See bio.h.
  */
 #include <linux/bio.h>
 #include <linux/build_bug.h>
@@ -50,13 +50,21 @@ static struct dmr_bio *dmr_bio_of(struct bio *bio)
 	return dm_per_bio_data(bio, sizeof(struct dmr_bio));
 }
 
+static void dmr_fill_request(struct dmr_bio *data, const struct bio *bio, u64 sector, u32 sectors)
+{
+	data->request = (struct dmr_request){
+		.sector = sector,
+		.sectors = sectors,
+		.is_write = op_is_write(bio_op(bio)),
+	};
+}
+
 /* Before the bio is changed for the device it goes to. */
 static struct dmr_bio *dmr_long_record(struct bio *bio, unsigned long flags)
 {
 	struct dmr_bio *data = dmr_bio_of(bio);
 
-	data->write.sector = bio->bi_iter.bi_sector;
-	data->write.sectors = bio_sectors(bio);
+	dmr_fill_request(data, bio, bio->bi_iter.bi_sector, bio_sectors(bio));
 	data->bio = bio;
 	data->data_index = bio->bi_iter.bi_idx;
 	data->data_offset = bio->bi_iter.bi_bvec_done;
@@ -75,9 +83,9 @@ static struct dmr_bio *dmr_record_of(struct bio *bio, unsigned long record)
 	if (record & DMR_RECORD_POINTER)
 		return (struct dmr_bio *)(record & ~DMR_RECORD_FLAGS);
 	data = dmr_bio_of(bio);
-	data->write.sector = record >> DMR_RECORD_START_SHIFT;
-	data->write.sectors = record >> DMR_RECORD_SECTORS_SHIFT &
-			      ((1u << DMR_RECORD_SECTORS_BITS) - 1);
+	dmr_fill_request(data, bio, record >> DMR_RECORD_START_SHIFT,
+			 record >> DMR_RECORD_SECTORS_SHIFT &
+				 ((1u << DMR_RECORD_SECTORS_BITS) - 1));
 	data->bio = bio;
 	data->data_index = 0;
 	data->data_offset = 0;
@@ -123,7 +131,7 @@ static int dmr_map_flush(const struct dmr_target *target, struct bio *bio)
 	return DM_MAPIO_KILL;
 }
 
-/* Not even tried: the worker alone can write these sectors. */
+/* Not even tried: the worker alone can write these sectors now. */
 static int dmr_map_to_worker(const struct dmr_target *target, struct bio *bio, unsigned long flags)
 {
 	if (bio->bi_opf & REQ_NOWAIT) {
@@ -132,7 +140,7 @@ static int dmr_map_to_worker(const struct dmr_target *target, struct bio *bio, u
 		bio_wouldblock_error(bio);
 		return DM_MAPIO_SUBMITTED;
 	}
-	dmr_pair_park(target->pair, &dmr_long_record(bio, flags)->write);
+	dmr_pair_park(target->pair, &dmr_long_record(bio, flags)->request);
 	dmr_leave(target, flags);
 	return DM_MAPIO_SUBMITTED;
 }
@@ -214,10 +222,10 @@ static bool dmr_failed(const struct dmr_target *target, struct bio *bio, struct 
 	const enum dmr_direction direction = dmr_direction_of(bio);
 	const enum dmr_sts sts = dmr_sts_of(*error);
 
-	if (dmr_engine_failed(target->pair->engine, data->device, direction, sts, failfast) &&
-	    !WARN_ON_ONCE(direction != DMR_WRITE)) {
+	if (dmr_engine_failed(target->pair->engine, data->device, direction, sts, failfast)) {
 		data->status = *error;
-		dmr_pair_park(target->pair, &data->write);
+		data->request.failed = 1;
+		dmr_pair_park(target->pair, &data->request);
 		return true;
 	}
 	if (direction == DMR_READ && !failfast && dmr_sts_is_medium(sts))
@@ -263,32 +271,55 @@ int dmr_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 	return dmr_end_io_slow(target, bio, error);
 }
 
-void dmr_host_fetch(struct dmr_host *host, const struct dmr_write *write, dmr_u32 offset_sectors,
-		    dmr_u32 sectors, void *buffer)
+/* The bio's memory for its sectors from @offset_sectors on. */
+static struct bvec_iter dmr_data_of(const struct dmr_request *request, u32 offset_sectors,
+				    u32 sectors)
 {
-	const struct dmr_bio *data = container_of(write, struct dmr_bio, write);
+	const struct dmr_bio *data = container_of(request, struct dmr_bio, request);
 	struct bvec_iter iter = {
-		.bi_size = write->sectors << SECTOR_SHIFT,
+		.bi_size = request->sectors << SECTOR_SHIFT,
 		.bi_idx = data->data_index,
 		.bi_bvec_done = data->data_offset,
 	};
+
+	bvec_iter_advance(data->bio->bi_io_vec, &iter, offset_sectors << SECTOR_SHIFT);
+	iter.bi_size = sectors << SECTOR_SHIFT;
+	return iter;
+}
+
+void dmr_host_fetch(struct dmr_host *host, const struct dmr_request *request,
+		    dmr_u32 offset_sectors, dmr_u32 sectors, void *buffer)
+{
+	const struct bio *bio = container_of(request, struct dmr_bio, request)->bio;
+	struct bvec_iter iter;
 	struct bio_vec vec;
 
-	if (bio_op(data->bio) == REQ_OP_WRITE_ZEROES) {
+	if (bio_op(bio) == REQ_OP_WRITE_ZEROES) {
 		memset(buffer, 0, sectors << SECTOR_SHIFT);
 		return;
 	}
-	bvec_iter_advance(data->bio->bi_io_vec, &iter, offset_sectors << SECTOR_SHIFT);
-	iter.bi_size = sectors << SECTOR_SHIFT;
-	for_each_bvec(vec, data->bio->bi_io_vec, iter, iter) {
+	for_each_bvec(vec, bio->bi_io_vec, iter, dmr_data_of(request, offset_sectors, sectors)) {
 		memcpy_from_bvec(buffer, &vec);
 		buffer += vec.bv_len;
 	}
 }
 
-void dmr_host_complete(struct dmr_host *host, struct dmr_write *write, enum dmr_outcome outcome)
+void dmr_host_store(struct dmr_host *host, const struct dmr_request *request,
+		    dmr_u32 offset_sectors, dmr_u32 sectors, const void *buffer)
 {
-	struct dmr_bio *data = container_of(write, struct dmr_bio, write);
+	const struct bio *bio = container_of(request, struct dmr_bio, request)->bio;
+	struct bvec_iter iter;
+	struct bio_vec vec;
+
+	for_each_bvec(vec, bio->bi_io_vec, iter, dmr_data_of(request, offset_sectors, sectors)) {
+		memcpy_to_bvec(&vec, buffer);
+		buffer += vec.bv_len;
+	}
+}
+
+void dmr_host_complete(struct dmr_host *host, struct dmr_request *request, enum dmr_outcome outcome)
+{
+	struct dmr_bio *data = container_of(request, struct dmr_bio, request);
 	struct bio *bio = data->bio;
 
 	switch (outcome) {

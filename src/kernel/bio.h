@@ -40,7 +40,7 @@
 
 /* Per-bio data; written only for what is recorded out of line or failed. */
 struct dmr_bio {
-	struct dmr_write write; /* first sector and length, and the worker's handle */
+	struct dmr_request request; /* first sector and length, and the worker's handle */
 	struct bio *bio;
 	u64 flush_ticket;       /* of a flush of the spare */
 	unsigned int data_index;  /* where the data begins: bi_idx and bi_bvec_done */

@@ -20,6 +20,9 @@ static const char *const dmr_event_words[DMR_EVENT_KINDS] = {
 	[DMR_EVENT_REMAP] = "remap",
 	[DMR_EVENT_RETIRED] = "retired",
 	[DMR_EVENT_LOST] = "lost",
+	[DMR_EVENT_SALVAGED] = "salvaged",
+	[DMR_EVENT_UNMAP] = "unmap",
+	[DMR_EVENT_MAIN_FAILED] = "main_failed",
 	[DMR_EVENT_SPARE_FULL] = "spare_full",
 	[DMR_EVENT_METADATA] = "metadata",
 	[DMR_EVENT_FORMATTED] = "formatted",
@@ -38,6 +41,8 @@ static void dmr_event_log(const char *name, const struct dmr_event *event)
 
 	switch (event->kind) {
 	case DMR_EVENT_REMAP:
+	case DMR_EVENT_SALVAGED:
+	case DMR_EVENT_UNMAP:
 		DMINFO_LIMIT("%s dev=%s sector=%llu slot=%u mask=%02x sequence=%llu", word, name,
 			     event->sector, event->slot, event->sectors_mask, event->sequence);
 		break;
@@ -47,6 +52,7 @@ static void dmr_event_log(const char *name, const struct dmr_event *event)
 			     event->sector, event->slot, event->sectors_mask, event->sequence);
 		break;
 	case DMR_EVENT_SPARE_FULL:
+	case DMR_EVENT_MAIN_FAILED:
 		DMERR_LIMIT("%s dev=%s sector=%llu sequence=%llu", word, name, event->sector,
 			    event->sequence);
 		break;

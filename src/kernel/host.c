@@ -159,6 +159,11 @@ dmr_u64 dmr_host_now(struct dmr_host *host)
 	return ktime_get_real_seconds();
 }
 
+dmr_u64 dmr_host_uptime(struct dmr_host *host)
+{
+	return ktime_get_seconds();
+}
+
 void dmr_host_new_uuid(struct dmr_host *host, dmr_u8 uuid[DMR_UUID_BYTES])
 {
 	generate_random_uuid(uuid);

@@ -79,6 +79,7 @@ static int dmr_message_stats(struct dm_target *ti, unsigned int argc, char **arg
 	DMEMIT("write_errors=%llu\n", status.main_write_errors);
 	DMEMIT("remaps=%llu\n", status.remaps);
 	DMEMIT("lost_sectors=%llu\n", status.lost_sectors);
+	DMEMIT("salvaged=%llu\n", status.salvaged);
 	DMEMIT("retired_slots=%u\n", status.slots_retired);
 	DMEMIT("commits=%llu\n", status.commits);
 	DMEMIT("sequence=%llu\n", status.sequence);
@@ -91,6 +92,77 @@ static int dmr_message_stats(struct dm_target *ti, unsigned int argc, char **arg
 	return DMR_ANSWERED;
 }
 
+static bool dmr_is_read_only(const struct dmr_target *target)
+{
+	return !target->writable || target->arguments.read_only_metadata;
+}
+
+/* The range that the words say: [<sector> [<count>]], a sector if there is no count. */
+static int dmr_parse_range(const struct dm_target *ti, unsigned int argc, char **argv,
+			   struct dmr_job *job)
+{
+	job->count = 1;
+	if (argc > 3 || kstrtou64(argv[1], 10, &job->from) ||
+	    (argc > 2 && kstrtou64(argv[2], 10, &job->count)))
+		return -EINVAL;
+	if (job->from >= ti->len || !job->count || job->count > ti->len - job->from) {
+		DMERR("message '%s': sectors beyond the target", argv[0]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int dmr_message_job(struct dm_target *ti, enum dmr_job_kind kind, unsigned int argc,
+			   char **argv, char *result, unsigned int maxlen)
+{
+	const struct dmr_target *target = ti->private;
+	struct dmr_job job = { .kind = kind, .count = ti->len };
+	unsigned int sz = 0;
+	int r;
+
+	if (argc == 1 && kind != DMR_JOB_RETEST)
+		return -EINVAL;
+	r = argc == 1 ? 0 : dmr_parse_range(ti, argc, argv, &job);
+	if (r)
+		return r;
+	if (dmr_is_read_only(target))
+		return -EROFS;
+	r = dmr_pair_job(target->pair, &job);
+	if (r)
+		return r;
+	DMEMIT("%llu %llu %llu\n", job.done, job.failed, job.lost);
+	return DMR_ANSWERED;
+}
+
+static int dmr_message_remap(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+			     unsigned int maxlen)
+{
+	return dmr_message_job(ti, DMR_JOB_REMAP, argc, argv, result, maxlen);
+}
+
+static int dmr_message_unmap(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+			     unsigned int maxlen)
+{
+	return dmr_message_job(ti, DMR_JOB_UNMAP, argc, argv, result, maxlen);
+}
+
+static int dmr_message_retest(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+			      unsigned int maxlen)
+{
+	return dmr_message_job(ti, DMR_JOB_RETEST, argc, argv, result, maxlen);
+}
+
+static int dmr_message_resume_remap(struct dm_target *ti, unsigned int argc, char **argv,
+				    char *result, unsigned int maxlen)
+{
+	const struct dmr_target *target = ti->private;
+
+	if (argc != 1)
+		return -EINVAL;
+	dmr_engine_resume_remap(target->pair->engine);
+	return 0;
+}
+
 static int dmr_message_repair(struct dm_target *ti, unsigned int argc, char **argv, char *result,
 			      unsigned int maxlen)
 {
@@ -101,7 +173,7 @@ static int dmr_message_repair(struct dm_target *ti, unsigned int argc, char **ar
 
 	if (argc != 1)
 		return -EINVAL;
-	if (!target->writable)
+	if (dmr_is_read_only(target))
 		return -EROFS;
 	r = dmr_pair_repair(target->pair, &good_copies);
 	if (r)
@@ -120,11 +192,11 @@ static const struct dmr_message_handler dmr_message_handlers[] = {
 	{ "list", dmr_message_list },
 	{ "stats", dmr_message_stats },
 	{ "repair", dmr_message_repair },
-	{ "remap", NULL },
-	{ "unmap", NULL },
-	{ "retest", NULL },
+	{ "remap", dmr_message_remap },
+	{ "unmap", dmr_message_unmap },
+	{ "retest", dmr_message_retest },
+	{ "resume_remap", dmr_message_resume_remap },
 	{ "scan", NULL },
-	{ "resume_remap", NULL },
 };
 
 int dmr_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,

@@ -16,11 +16,13 @@ static LIST_HEAD(dmr_registry);
 
 /* ---- Worker ---- */
 
-static struct dmr_write *dmr_pair_take(struct dmr_pair *pair)
+/* Requests that have arrived since, and behind them @left. */
+static struct dmr_request *dmr_pair_take(struct dmr_pair *pair, struct dmr_request *left)
 {
-	struct dmr_write *list;
+	struct dmr_request *list;
 
 	spin_lock_irq(&pair->lock);
+	*pair->parked_end = left;
 	list = pair->parked;
 	pair->parked = NULL;
 	pair->parked_end = &pair->parked;
@@ -28,100 +30,162 @@ static struct dmr_write *dmr_pair_take(struct dmr_pair *pair)
 	return list;
 }
 
-/* Repairs once for all who asked before it began. */
-static void dmr_pair_do_repair(struct dmr_pair *pair)
+static void dmr_pair_recover(struct dmr_pair *pair)
 {
-	u64 asked;
-	u32 good;
+	struct dmr_request *list, *left = NULL;
+
+	while ((list = dmr_pair_take(pair, left))) {
+		dmr_debug(2, "recover dev=%s sector=%llu", pair->name, list->sector);
+		left = dmr_engine_recover(pair->engine, list);
+	}
+}
+
+static void dmr_errand_release(struct kref *kref)
+{
+	kfree(container_of(kref, struct dmr_errand, kref));
+}
+
+/* One step, so that requests that fail meanwhile need not wait for the end. True if that was it. */
+static bool dmr_errand_step(struct dmr_pair *pair, struct dmr_errand *errand)
+{
+	if (READ_ONCE(errand->cancelled))
+		return true;
+	if (!errand->is_repair)
+		return !dmr_engine_job(pair->engine, &errand->job);
+	errand->good_copies = dmr_engine_repair(pair->engine);
+	dmr_debug(2, "repaired dev=%s good_copies=%u", pair->name, errand->good_copies);
+	return true;
+}
+
+static struct dmr_errand *dmr_pair_errand(struct dmr_pair *pair)
+{
+	struct dmr_errand *errand;
 
 	spin_lock_irq(&pair->lock);
-	asked = pair->repairs_asked;
+	errand = list_first_entry_or_null(&pair->errands, struct dmr_errand, node);
 	spin_unlock_irq(&pair->lock);
-	if (asked == pair->repairs_done)
-		return;
-	good = dmr_engine_repair(pair->engine);
-	dmr_debug(2, "repaired dev=%s good_copies=%u", pair->name, good);
-	spin_lock_irq(&pair->lock);
-	pair->repair_good_copies = good;
-	pair->repairs_done = asked;
-	spin_unlock_irq(&pair->lock);
-	wake_up_all(&pair->repair_wait);
+	return errand;
 }
 
 static void dmr_pair_work(struct work_struct *work)
 {
 	struct dmr_pair *pair = container_of(work, struct dmr_pair, work);
 	unsigned int noio = memalloc_noio_save();
-	struct dmr_write *list;
+	struct dmr_errand *errand;
 
-	while ((list = dmr_pair_take(pair))) {
-		dmr_debug(2, "recover dev=%s sector=%llu", pair->name, list->sector);
-		dmr_engine_recover(pair->engine, list);
+	for (;;) {
+		dmr_pair_recover(pair);
+		errand = dmr_pair_errand(pair);
+		if (!errand)
+			break;
+		if (!dmr_errand_step(pair, errand))
+			continue;
+		spin_lock_irq(&pair->lock);
+		list_del(&errand->node);
+		spin_unlock_irq(&pair->lock);
+		complete(&errand->ended);
+		kref_put(&errand->kref, dmr_errand_release);
 	}
-	dmr_pair_do_repair(pair);
 	memalloc_noio_restore(noio);
 }
 
-void dmr_pair_park(struct dmr_pair *pair, struct dmr_write *write)
+void dmr_pair_park(struct dmr_pair *pair, struct dmr_request *request)
 {
 	unsigned long flags;
 
-	dmr_debug(3, "park dev=%s sector=%llu sectors=%u", pair->name, write->sector,
-		  write->sectors);
-	write->next = NULL;
+	dmr_debug(3, "park dev=%s sector=%llu sectors=%u", pair->name, request->sector,
+		  request->sectors);
+	request->next = NULL;
 	spin_lock_irqsave(&pair->lock, flags);
-	*pair->parked_end = write;
-	pair->parked_end = &write->next;
+	*pair->parked_end = request;
+	pair->parked_end = &request->next;
 	queue_work(pair->queue, &pair->work);
 	spin_unlock_irqrestore(&pair->lock, flags);
 }
 
-static bool dmr_pair_repair_is_done(struct dmr_pair *pair, u64 ticket)
+static bool dmr_pair_send(struct dmr_pair *pair, struct dmr_errand *errand)
 {
-	bool done;
+	bool taken;
 
 	spin_lock_irq(&pair->lock);
-	done = pair->repairs_done >= ticket;
+	taken = !pair->suspended;
+	if (taken) {
+		kref_get(&errand->kref);
+		list_add_tail(&errand->node, &pair->errands);
+		queue_work(pair->queue, &pair->work);
+	}
 	spin_unlock_irq(&pair->lock);
-	return done;
+	return taken;
+}
+
+/* Sends the errand and waits. What it came to is in @result. */
+static int dmr_pair_run(struct dmr_pair *pair, const struct dmr_errand *asked,
+			struct dmr_errand *result)
+{
+	struct dmr_errand *errand;
+	int r = -EBUSY;
+
+	errand = kmemdup(asked, sizeof(*asked), GFP_NOIO);
+	if (!errand)
+		return -ENOMEM;
+	kref_init(&errand->kref);
+	init_completion(&errand->ended);
+	if (dmr_pair_send(pair, errand)) {
+		r = wait_for_completion_interruptible(&errand->ended);
+		if (r)
+			WRITE_ONCE(errand->cancelled, true);
+		else if (errand->cancelled)
+			r = -EBUSY;
+		else
+			*result = *errand;
+	}
+	kref_put(&errand->kref, dmr_errand_release);
+	return r;
 }
 
 int dmr_pair_repair(struct dmr_pair *pair, u32 *good_copies)
 {
-	u64 ticket;
+	struct dmr_errand errand = { .is_repair = true };
 	int r;
 
-	spin_lock_irq(&pair->lock);
-	if (pair->suspended) {
-		spin_unlock_irq(&pair->lock);
-		return -EBUSY;
-	}
-	ticket = ++pair->repairs_asked;
-	queue_work(pair->queue, &pair->work);
-	spin_unlock_irq(&pair->lock);
-
-	r = wait_event_interruptible(pair->repair_wait, dmr_pair_repair_is_done(pair, ticket));
-	if (!r)
-		*good_copies = READ_ONCE(pair->repair_good_copies);
+	r = dmr_pair_run(pair, &errand, &errand);
+	*good_copies = errand.good_copies;
 	return r;
 }
 
-static void dmr_pair_set_suspended(struct dmr_pair *pair, bool suspended)
+int dmr_pair_job(struct dmr_pair *pair, struct dmr_job *job)
 {
+	struct dmr_errand errand = { .job = *job };
+	int r;
+
+	r = dmr_pair_run(pair, &errand, &errand);
+	*job = errand.job;
+	return r;
+}
+
+/* A message that waits holds device-mapper's lock against a suspend: it has to give way. */
+void dmr_pair_presuspend(struct dmr_pair *pair)
+{
+	struct dmr_errand *errand;
+
 	spin_lock_irq(&pair->lock);
-	pair->suspended = suspended;
+	pair->suspended = true;
+	list_for_each_entry(errand, &pair->errands, node)
+		WRITE_ONCE(errand->cancelled, true);
 	spin_unlock_irq(&pair->lock);
 }
 
 void dmr_pair_suspend(struct dmr_pair *pair)
 {
-	dmr_pair_set_suspended(pair, true);
+	dmr_pair_presuspend(pair);
 	flush_work(&pair->work);
 }
 
 void dmr_pair_resume(struct dmr_pair *pair)
 {
-	dmr_pair_set_suspended(pair, false);
+	spin_lock_irq(&pair->lock);
+	pair->suspended = false;
+	spin_unlock_irq(&pair->lock);
 }
 
 /* ---- Registry ---- */
@@ -274,7 +338,7 @@ static void dmr_pair_init(struct dmr_pair *pair, struct mapped_device *md)
 	spin_lock_init(&pair->lock);
 	pair->parked_end = &pair->parked;
 	pair->suspended = true;
-	init_waitqueue_head(&pair->repair_wait);
+	INIT_LIST_HEAD(&pair->errands);
 	INIT_WORK(&pair->work, dmr_pair_work);
 }
 

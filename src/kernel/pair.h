@@ -17,9 +17,10 @@
 #ifndef DMR_PAIR_H
 #define DMR_PAIR_H
 
+#include <linux/completion.h>
+#include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
-#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "dm_remap/core.h"
@@ -30,6 +31,17 @@ enum dmr_pair_state {
 	DMR_PAIR_OPENING, /* listed; its first resume is under way */
 	DMR_PAIR_OPEN,    /* listed; other tables of the same dm device may share it */
 	DMR_PAIR_ENDING,  /* listed; no table is left */
+};
+
+/* What a message has the worker do. Two references: the list's, and the one of who waits. */
+struct dmr_errand {
+	struct list_head node;
+	struct kref kref;
+	struct completion ended;
+	bool cancelled; /* nobody waits, or it had to give way to a suspend */
+	bool is_repair; /* else a job */
+	struct dmr_job job;
+	u32 good_copies;
 };
 
 struct dmr_pair {
@@ -48,13 +60,10 @@ struct dmr_pair {
 	const void *active; /* the table (struct dmr_target) that was resumed last */
 
 	spinlock_t lock;
-	struct dmr_write *parked; /* in order of arrival */
-	struct dmr_write **parked_end;
-	bool suspended; /* no requests are taken */
-	u64 repairs_asked;
-	u64 repairs_done;
-	u32 repair_good_copies;
-	wait_queue_head_t repair_wait;
+	struct dmr_request *parked; /* in order of arrival */
+	struct dmr_request **parked_end;
+	bool suspended;           /* no errands are taken */
+	struct list_head errands; /* in order of arrival */
 	struct workqueue_struct *queue;
 	struct work_struct work;
 };
@@ -90,16 +99,19 @@ static inline bool dmr_pair_is_open(const struct dmr_pair *pair)
 /* True if they are the same sectors of one disk, wholly or in part. Any context. */
 bool dmr_bdevs_overlap(const struct block_device *a, const struct block_device *b);
 
-/* Hands @write to the worker. Any context. The pair must not be touched afterwards, unless the
+/* Hands @request to the worker. Any context. The pair must not be touched afterwards, unless the
  * caller is still counted in flight.
  */
-void dmr_pair_park(struct dmr_pair *pair, struct dmr_write *write);
+void dmr_pair_park(struct dmr_pair *pair, struct dmr_request *request);
 /*
- * Has the worker repair the copies, waits, and tells how many are good. -EBUSY while suspended,
- * -ERESTARTSYS on a signal: the repair goes on. Message.
+ * Has the worker repair the copies, or do a job, and waits. -EBUSY while suspended or if a suspend
+ * came in between, -ERESTARTSYS on a signal: both stop a job between two blocks. Message.
  */
 int dmr_pair_repair(struct dmr_pair *pair, u32 *good_copies);
+int dmr_pair_job(struct dmr_pair *pair, struct dmr_job *job);
 
+/* No more errands; those under way stop soon. dmr_pair_resume() undoes it. May sleep. */
+void dmr_pair_presuspend(struct dmr_pair *pair);
 /* After device-mapper has waited for all bios: returns with the worker idle. May sleep. */
 void dmr_pair_suspend(struct dmr_pair *pair);
 void dmr_pair_resume(struct dmr_pair *pair);

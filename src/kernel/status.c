@@ -58,15 +58,36 @@ static void dmr_identity_of(const struct dmr_target *target, struct dmr_identity
 	       DMR_LABEL_BYTES);
 }
 
+static bool dmr_is_set(const struct dmr_target *target, enum dmr_config config)
+{
+	const struct dmr_arguments *arguments = &target->arguments;
+
+	return arguments->config_given & 1u << config &&
+	       arguments->config[config] != dmr_config_rule_of(config)->normal;
+}
+
+/* Words of the table line for all that is not as it would be without them. */
+static unsigned int dmr_count_settings(const struct dmr_target *target)
+{
+	unsigned int words = target->arguments.read_only_metadata ? 1 : 0;
+	unsigned int i;
+
+	for (i = 0; i < DMR_CONFIG_COUNT; i++)
+		if (dmr_is_set(target, i))
+			words += i == DMR_CONFIG_AUTO_REMAP ? 1 : 2;
+	return words;
+}
+
 static unsigned int dmr_status_table(struct dm_target *ti, char *result, unsigned int maxlen)
 {
 	const struct dmr_target *target = ti->private;
 	struct dmr_identity identity;
-	unsigned int words;
+	unsigned int words, i;
 	unsigned int sz = 0;
 
 	dmr_identity_of(target, &identity);
-	words = (identity.has_uuid ? 2 : 0) + (identity.label[0] ? 2 : 0);
+	words = (identity.has_uuid ? 2 : 0) + (identity.label[0] ? 2 : 0) +
+		dmr_count_settings(target);
 	DMEMIT("%s %s", target->main->name, target->spare->name);
 	if (words)
 		DMEMIT(" %u", words);
@@ -74,6 +95,16 @@ static unsigned int dmr_status_table(struct dm_target *ti, char *result, unsigne
 		DMEMIT(" uuid %s", identity.uuid);
 	if (identity.label[0])
 		DMEMIT(" label %s", identity.label);
+	if (target->arguments.read_only_metadata)
+		DMEMIT(" read_only_metadata");
+	for (i = 0; i < DMR_CONFIG_COUNT; i++) {
+		if (!dmr_is_set(target, i))
+			continue;
+		if (i == DMR_CONFIG_AUTO_REMAP)
+			DMEMIT(" no_auto_remap");
+		else
+			DMEMIT(" %s %u", dmr_config_rule_of(i)->name, target->arguments.config[i]);
+	}
 	return sz;
 }
 

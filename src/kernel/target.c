@@ -260,6 +260,22 @@ static void dmr_resume(struct dm_target *ti)
 	dmr_events_attach(&target->pair->host.events, ti);
 }
 
+static void dmr_presuspend(struct dm_target *ti)
+{
+	struct dmr_target *target = ti->private;
+
+	if (target->pair->active == target)
+		dmr_pair_presuspend(target->pair);
+}
+
+static void dmr_presuspend_undo(struct dm_target *ti)
+{
+	struct dmr_target *target = ti->private;
+
+	if (target->pair->active == target)
+		dmr_pair_resume(target->pair);
+}
+
 static void dmr_postsuspend(struct dm_target *ti)
 {
 	struct dmr_target *target = ti->private;
@@ -307,6 +323,8 @@ struct target_type dmr_target_type = {
 	.dtr = dmr_dtr,
 	.map = dmr_map,
 	.end_io = dmr_end_io,
+	.presuspend = dmr_presuspend,
+	.presuspend_undo = dmr_presuspend_undo,
 	.preresume = dmr_preresume,
 	.resume = dmr_resume,
 	.postsuspend = dmr_postsuspend,

@@ -146,14 +146,40 @@ void what_is_unknown_is_refused(void**) {
 
 void what_is_not_built_is_refused_by_name(void**) {
   for (const char* name :
-       {"read_only_metadata", "no_auto_remap", "read_retries", "remap_burst", "remap_burst_seconds",
-        "auto_remap", "scan_enabled", "scan_interval_hours", "scan_chunk_kib", "scan_duty_ppm",
+       {"scan_enabled", "scan_interval_hours", "scan_chunk_kib", "scan_duty_ppm",
         "scan_idle_duty_ppm", "slow_read_ms", "verify_writes", "spare_low_percent",
         "debug_level"}) {
     refused({"1", name}, 1, "not supported");
     refused({"2", name, "1"}, 1, "not supported");
     refused({"3", "format", name, "1"}, 2, "not supported");
   }
+}
+
+void each_configuration_has_its_range(void**) {
+  for (uint32_t i = 0; i < DMR_CONFIG_COUNT; ++i) {
+    const dmr_config_rule& rule = *dmr_config_rule_of(static_cast<dmr_config>(i));
+    for (const uint32_t value : {rule.min, rule.normal, rule.max}) {
+      const std::string text = std::to_string(value);
+      const Parsed parsed = parse({"2", rule.name, text.c_str()});
+      assert_true(parsed.error.empty());
+      assert_int_equal(parsed.arguments.config_given, 1u << i);
+      assert_int_equal(parsed.arguments.config[i], value);
+    }
+    const std::string above = std::to_string(uint64_t{rule.max} + 1);
+    refused({"2", rule.name, above.c_str()}, 1, "range");
+    if (rule.min > 0) refused({"2", rule.name, "0"}, 1, "range");
+    for (const char* word : {"-1", "x", "1x", "0x1", "4294967297", "18446744073709551617"})
+      refused({"2", rule.name, word}, 1, "range");
+    refused({"1", rule.name}, 1, "lacks");
+  }
+}
+
+void no_auto_remap_is_auto_remap_0(void**) {
+  const Parsed parsed = parse({"2", "no_auto_remap", "read_only_metadata"});
+  assert_true(parsed.error.empty());
+  assert_int_equal(parsed.arguments.config_given, 1u << DMR_CONFIG_AUTO_REMAP);
+  assert_int_equal(parsed.arguments.config[DMR_CONFIG_AUTO_REMAP], 0);
+  assert_int_equal(parsed.arguments.read_only_metadata, 1);
 }
 
 void format_and_uuid_exclude_each_other(void**) {
@@ -183,6 +209,8 @@ int main() {
       cmocka_unit_test(labels),
       cmocka_unit_test(what_is_unknown_is_refused),
       cmocka_unit_test(what_is_not_built_is_refused_by_name),
+      cmocka_unit_test(each_configuration_has_its_range),
+      cmocka_unit_test(no_auto_remap_is_auto_remap_0),
       cmocka_unit_test(format_and_uuid_exclude_each_other),
       cmocka_unit_test(round_trip_of_uuids),
   };

@@ -222,7 +222,7 @@ void a_write_ends_once_and_is_not_touched_afterwards(void**) {
   pair->main().inject(write_fault(0, 400));
   size_t ends = 0;
   // complete() clears next: a core that follows it afterwards loses the rest of the list.
-  pair->host.on_complete = [&](SimWrite& write) {
+  pair->host.on_complete = [&](SimRequest& write) {
     ++ends;
     write.data.clear();
     write.data.shrink_to_fit();
@@ -351,7 +351,7 @@ void peer_11_nothing_is_acknowledged_before_it_is_durable(void**) {
   const auto pair = opened();
   pair->main().inject(write_fault(0, 4096));
   size_t ends = 0;
-  pair->host.on_complete = [&](SimWrite&) {
+  pair->host.on_complete = [&](SimRequest&) {
     ++ends;
     // Power cut at this instant, everything unflushed lost.
     SimHost copy(pair->host);
@@ -405,7 +405,7 @@ void a_write_that_finds_no_slot_ends_as_it_failed(void**) {
   pair->must_open();
   pair->main().inject(write_fault(0, 8));
   std::optional<dmr_outcome> end;
-  pair->host.on_complete = [&](SimWrite& write) { end = write.end; };
+  pair->host.on_complete = [&](SimRequest& write) { end = write.end; };
   pair->park(0, 8);
   assert_int_equal(pair->settle()[0], DMR_STS_IOERR);
   assert_int_equal(*end, DMR_OUTCOME_AS_FAILED);
@@ -780,7 +780,7 @@ void the_outcome_of_a_failed_commit_is_eio(void**) {
   kill_copy(*pair, 1);
   kill_copy(*pair, 3);
   std::optional<dmr_outcome> end;
-  pair->host.on_complete = [&](SimWrite& write) { end = write.end; };
+  pair->host.on_complete = [&](SimRequest& write) { end = write.end; };
   pair->park(96, 8);
   (void)pair->settle();
   assert_int_equal(*end, DMR_OUTCOME_EIO);

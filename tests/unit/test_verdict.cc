@@ -109,6 +109,7 @@ void view_of(const Model& model, dmr::CopyView (&views)[5]) {
     view.kind = copy.header() ? dmr::HeaderKind::kValid : dmr::HeaderKind::kDamaged;
     if (!copy.header()) continue;
     view.header_crc = 1000 + copy.candidate;
+    view.tables_crc = 2000 + copy.candidate;
     view.sequence = dmr::Sequence(kSequenceOf[copy.candidate]);
     view.table_blocks = 2;
     view.slots = 1000;
@@ -170,11 +171,11 @@ void candidates_are_told_apart(void**) {
   dmr::CopyView a, b;
   a.kind = b.kind = dmr::HeaderKind::kValid;
   a.sequence = b.sequence = dmr::Sequence(5);
-  a.header_crc = b.header_crc = 7;
+  a.tables_crc = b.tables_crc = 7;
   assert_true(dmr::same_candidate(a, b));
-  b.header_crc = 8;
+  b.tables_crc = 8;
   assert_false(dmr::same_candidate(a, b));
-  b.header_crc = 7;
+  b.tables_crc = 7;
   b.sequence = dmr::Sequence(6);
   assert_false(dmr::same_candidate(a, b));
   b.sequence = a.sequence;

@@ -235,6 +235,7 @@ class Engine {
   enum class Canary : u8 { kNotAsked, kReads, kFails };
   Canary canary_ = Canary::kNotAsked;
   u64 canary_turn_ = 0;          // so that no two canaries read the same places
+  Block canary_good_;            // the place that read last
 };
 
 }  // namespace dmr

@@ -64,8 +64,9 @@ bool Engine::canary_reads(u64 sector) {
          DMR_STS_OK;
 }
 
-// Reads up to eight places spread over main, other ones each time, none known to be bad. A dead
-// cable or a removed disk fails them all, and must not fill the spare.
+// Reads up to eight places, none known to be bad: the one that read last time, then others spread
+// over main, different ones each time. A dead cable or a removed disk fails them all, and must not
+// fill the spare.
 bool Engine::main_answers() {
   if (canary_ != Canary::kNotAsked) return canary_ == Canary::kReads;
   canary_ = Canary::kFails;
@@ -73,9 +74,10 @@ bool Engine::main_answers() {
   const u64 stride = max<u64>(blocks / kCanaries, 1);
   const u64 turn = canary_turn_++ * 7919 % stride;  // a prime: the places differ each time
   for (u32 i = 0; i < kCanaries; ++i) {
-    const Block block((turn + i * stride) % blocks);
+    const Block block = i == 0 ? canary_good_ : Block((turn + i * stride) % blocks);
     if (!(index_.find(block) == SlotIndex::kNone)) continue;
     if (canary_reads(first_sector(block))) {
+      canary_good_ = block;
       canary_ = Canary::kReads;
       return true;
     }

@@ -90,12 +90,21 @@ bool Metadata::load_table_block(u32 index) {
   return false;
 }
 
-bool Metadata::load(const Verdict& verdict) {
+// From whichever of its copies can still be read.
+bool Metadata::load_header(const Verdict& verdict) {
   const CopyView& winner = views_[verdict.winner];
-  if (!read_spare(kCopySector[verdict.winner], kTableBlockSectors, committed_) ||
-      classify_header(*committed_) != HeaderKind::kValid ||
-      committed_->crc.load() != winner.header_crc)
-    return false;
+  for (u32 c = 0; c < kCopies; ++c) {
+    if (same_candidate(views_[c], winner) && views_[c].header_crc == winner.header_crc &&
+        read_spare(kCopySector[c], kTableBlockSectors, committed_) &&
+        classify_header(*committed_) == HeaderKind::kValid &&
+        committed_->crc.load() == winner.header_crc)
+      return true;
+  }
+  return false;
+}
+
+bool Metadata::load(const Verdict& verdict) {
+  if (!load_header(verdict)) return false;
   for (u32 b = 0; b < committed_->table_blocks.load(); ++b) {
     if (!load_table_block(b)) return false;
   }

@@ -105,6 +105,7 @@ class Metadata {
   void read_headers();
   void find_table_blocks(u32 table_blocks_max);
   bool holds_winner(u32 copy, const Verdict& verdict) const;
+  bool load_header(const Verdict& verdict);
   bool load_table_block(u32 index);
   // Builds table block @index with @changes in staging_, its CRC included.
   void stage(u32 index, const Changes& changes);

@@ -54,6 +54,7 @@ void Engine::add_suspect(Slot slot) {
 // Slots that failed the attempt before this one are retired by this one.
 void Engine::begin_batch() {
   staged_count_ = 0;
+  new_blocks_ = 0;
   canary_ = Canary::kNotAsked;
   if (doubts_.load() != 0 || metadata_ro_.load() || read_only_) return;
   for (u32 i = 0; i < suspect_count_; ++i) {
@@ -135,7 +136,7 @@ void Engine::publish(const Tally& tally) {
       table_.set(s.slot, s.after);
       if (s.before.is_free()) index_.put(s.after.block(), s.slot);
     } else if (s.after.is_free()) {
-      index_.remove(s.before.block());
+      index_.remove(s.before.block(), host_);
     }
   }
   // I/O may still be on its way to a slot that was given up, and readers through its entry.
@@ -148,6 +149,7 @@ void Engine::publish(const Tally& tally) {
   }
   if (tally.remaps != 0) slots_failing_ = 0;
   remaps_.add(tally.remaps);
+  if (!by_message_) burst_.add(static_cast<u32>(tally.remaps));
   lost_.add(tally.lost);
   salvaged_.add(tally.salvaged);
   lost_sectors_.add(tally.lost_sectors);

@@ -110,6 +110,14 @@ class Engine {
   Place place_in_block(u64 sector, u32 sectors, dmr_direction direction) const;
   bool in_doubt(Block block, SectorMask mask) const;
 
+  // Of logical blocks that were read.
+  struct ReadResult {
+    SectorMask good = 0;    // in the bounce buffer now
+    SectorMask weak = 0;    // of those, such as failed before they read
+    SectorMask bad = 0;     // failed as the medium does, each logical block by itself
+    bool device = false;    // some failed otherwise
+  };
+
   // ---- recovery.cc
   struct Cursor {
     dmr_request* request;
@@ -131,7 +139,7 @@ class Engine {
   Step mend_write(const Piece& piece);
   void mend_writes(dmr_request* writes);
   Step mend_read(const Piece& piece);
-  Step move_weak(const Piece& piece, SectorMask doubtful, SectorMask& lost);
+  Step move_weak(const Piece& piece, const ReadResult& before, SectorMask& lost);
   // Mends the first piece of @reads. Returns the rest.
   dmr_request* mend_one_read(dmr_request* reads);
   // Copies sectors of the piece from the bounce buffer to the read's memory.
@@ -142,16 +150,12 @@ class Engine {
   // Whether main as a whole answers: asked once a batch, before it costs a slot.
   bool main_answers();
   bool canary_reads(u64 sector);
+  // The first block from @block on that has no slot, if it is near.
+  bool not_redirected(Block& block) const;
   void enter_main_failed();
   void finish(const Cursor& from, const Cursor& to, Status sealed);
 
   // ---- moving.cc: between main, slots and the bounce buffer.
-  struct ReadResult {
-    SectorMask good = 0;    // in the bounce buffer now
-    SectorMask weak = 0;    // of those, such as failed before they read
-    SectorMask bad = 0;     // failed as the medium does, each logical block by itself
-    bool device = false;    // some failed otherwise
-  };
   // Each read of a logical block that failed is tried again @retries times.
   ReadResult read_sectors(dmr_device device, u64 block_sector, SectorMask mask, u32 retries,
                           bool failed_once);
@@ -173,6 +177,7 @@ class Engine {
   // present slot is left.
   Taken place(const Piece& piece, SectorMask fresh, SectorMask all, Entry wanted, bool give_up);
   Taken take_slot(const Piece& piece, SectorMask mask, Entry wanted);
+  u32 recent_remaps();
 
   // ---- jobs.cc
   bool next_job_block(dmr_job& job, Block& block) const;
@@ -231,6 +236,7 @@ class Engine {
   bool spare_full_ = false;      // and it was said
   u32 slots_failing_ = 0;        // in a row, without one that took its data
   Burst burst_;
+  u32 new_blocks_ = 0;           // staged in this batch
   bool by_message_ = false;      // what is staged now was asked for, and does not count as a burst
   enum class Canary : u8 { kNotAsked, kReads, kFails };
   Canary canary_ = Canary::kNotAsked;

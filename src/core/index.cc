@@ -41,16 +41,11 @@ u32 SlotIndex::home(Block block) const {
 
 SlotIndex::Hit SlotIndex::probe(Block block) const {
   u32 cell = home(block);
-  u32 reusable = count_;
   for (;;) {
     const u16 slot = __atomic_load_n(&cells_[cell], __ATOMIC_ACQUIRE);
-    if (slot == kEmpty) return {reusable < count_ ? reusable : cell, kNone};
-    if (slot == kRemoved) {
-      if (reusable == count_) reusable = cell;
-    } else if (table_->get(Slot(slot)).block() == block) {
-      return {cell, Slot(slot)};
-    }
-    if (++cell == count_) cell = 0;
+    if (slot == kEmpty) return {cell, kNone};
+    if (table_->get(Slot(slot)).block() == block) return {cell, Slot(slot)};
+    cell = next(cell);
   }
 }
 
@@ -60,20 +55,27 @@ void SlotIndex::put(Block block, Slot slot) {
   __atomic_store_n(&cells_[probe(block).cell], static_cast<u16>(slot.value()), __ATOMIC_RELEASE);
 }
 
-void SlotIndex::remove(Block block) {
-  const Hit hit = probe(block);
-  DMR_ASSERT(!(hit.slot == kNone));
-  u32 cell = hit.cell;
-  const u32 next = cell + 1 == count_ ? 0 : cell + 1;
-  if (__atomic_load_n(&cells_[next], __ATOMIC_RELAXED) != kEmpty) {
-    __atomic_store_n(&cells_[cell], kRemoved, __ATOMIC_RELEASE);
-    return;
+// Whether what is in @cell may move forward to @hole: its home does not lie between them.
+bool SlotIndex::may_fill(u32 hole, u32 cell) const {
+  const u32 at_home = home(table_->get(Slot(cells_[cell])).block());
+  const u32 from_home = cell >= at_home ? cell - at_home : cell + count_ - at_home;
+  const u32 from_hole = cell >= hole ? cell - hole : cell + count_ - hole;
+  return from_home >= from_hole;
+}
+
+// Knuth vol. 3, 6.4, algorithm R, but a cell is copied forward first and becomes the next hole only
+// when nobody can be on his way from one to the other.
+void SlotIndex::remove(Block block, dmr_host* host) {
+  u32 hole = probe(block).cell;
+  DMR_ASSERT(cells_[hole] != kEmpty);
+  for (;;) {
+    u32 cell = next(hole);
+    while (cells_[cell] != kEmpty && !may_fill(hole, cell)) cell = next(cell);
+    __atomic_store_n(&cells_[hole], cells_[cell], __ATOMIC_RELEASE);
+    if (cells_[cell] == kEmpty) return;
+    dmr_host_drain(host);
+    hole = cell;
   }
-  // No probe goes on behind this cell, so it ends here, and so do removed ones before it.
-  do {
-    __atomic_store_n(&cells_[cell], kEmpty, __ATOMIC_RELEASE);
-    cell = cell == 0 ? count_ - 1 : cell - 1;
-  } while (__atomic_load_n(&cells_[cell], __ATOMIC_RELAXED) == kRemoved);
 }
 
 }  // namespace dmr

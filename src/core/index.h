@@ -65,16 +65,17 @@ class SlotIndex {
   // Leads @block to @slot, whose entry is stored already; replaces an earlier slot of the block in
   // one step.
   void put(Block block, Slot slot);
-  // Nothing leads to @block any more.
-  void remove(Block block);
+  // Nothing leads to @block, which has a slot, any more. May drain, and so sleep.
+  void remove(Block block, dmr_host* host);
 
  private:
   static constexpr u16 kEmpty = 0xffff;
-  static constexpr u16 kRemoved = 0xfffe;  // probes go on; may be taken again
   struct Hit {
-    u32 cell;   // the one that leads to the block, or the one where it would go
+    u32 cell;   // the one that leads to the block, or the empty one where it would go
     Slot slot;  // what it held when it was looked at; kNone if empty
   };
+  u32 next(u32 cell) const { return cell + 1 == count_ ? 0 : cell + 1; }
+  bool may_fill(u32 hole, u32 cell) const;
   u32 home(Block block) const;
   Hit probe(Block block) const;
 

@@ -113,13 +113,16 @@ Engine::Taken Engine::place(const Piece& piece, SectorMask fresh, SectorMask all
                    Entry::of(piece.block, wanted.spare_mask(), wanted.lost_mask() | rest.bad));
 }
 
+u32 Engine::recent_remaps() {
+  return burst_.count(dmr_host_uptime(host_), config_[DMR_CONFIG_REMAP_BURST_SECONDS].load());
+}
+
 // Puts the bounce buffer's sectors @mask into a free slot, and stages @wanted for it and the end of
 // the block's former slot, if it had one. Slots that fail on the way are retired.
 Engine::Taken Engine::take_slot(const Piece& piece, SectorMask mask, Entry wanted) {
   const bool new_block = piece.slot == SlotIndex::kNone;
-  if (new_block && !by_message_ &&
-      !burst_.allows(dmr_host_uptime(host_), config_[DMR_CONFIG_REMAP_BURST].load(),
-                     config_[DMR_CONFIG_REMAP_BURST_SECONDS].load())) {
+  if (new_block && !by_message_ && new_blocks_ + recent_remaps() >=
+                                       config_[DMR_CONFIG_REMAP_BURST].load()) {
     enter_main_failed();
     return Taken::kNo;
   }
@@ -134,6 +137,7 @@ Engine::Taken Engine::take_slot(const Piece& piece, SectorMask mask, Entry wante
     if (status == Status::kOk) {
       if (!new_block) stage(piece.slot, piece.entry, Entry::retired());
       stage_written(stage(slot, Entry::free(), wanted), mask);
+      new_blocks_ += new_block;
       return Taken::kYes;
     }
     add_suspect(slot);

@@ -64,6 +64,16 @@ bool Engine::canary_reads(u64 sector) {
          DMR_STS_OK;
 }
 
+bool Engine::not_redirected(Block& block) const {
+  constexpr u32 kNear = 256;
+  const u64 blocks = geometry_.main_sectors / DMR_BLOCK_SECTORS;
+  for (u32 i = 0; i < kNear && block.value() < blocks; ++i) {
+    if (index_.find(block) == SlotIndex::kNone) return true;
+    block = Block(block.value() + 1);
+  }
+  return false;
+}
+
 // Reads up to eight places, none known to be bad: the one that read last time, then others spread
 // over main, different ones each time. A dead cable or a removed disk fails them all, and must not
 // fill the spare.
@@ -73,15 +83,19 @@ bool Engine::main_answers() {
   const u64 blocks = max<u64>(geometry_.main_sectors / DMR_BLOCK_SECTORS, 1);
   const u64 stride = max<u64>(blocks / kCanaries, 1);
   const u64 turn = canary_turn_++ * 7919 % stride;  // a prime: the places differ each time
+  bool asked = false;
   for (u32 i = 0; i < kCanaries; ++i) {
-    const Block block = i == 0 ? canary_good_ : Block((turn + i * stride) % blocks);
-    if (!(index_.find(block) == SlotIndex::kNone)) continue;
+    Block block = i == 0 ? canary_good_ : Block((turn + i * stride) % blocks);
+    if (!not_redirected(block)) continue;
+    asked = true;
     if (canary_reads(first_sector(block))) {
       canary_good_ = block;
       canary_ = Canary::kReads;
       return true;
     }
   }
+  // A main so small, or so full of redirections, that there is no place to ask tells nothing.
+  if (!asked) return true;
   enter_main_failed();
   return false;
 }
@@ -183,14 +197,14 @@ void Engine::store(const Piece& piece, SectorMask mask) {
   });
 }
 
-// Reads the sectors @doubtful of main again with the block's writers held off: what reads is
-// returned and moves to the slot, what does not is @lost.
-Engine::Step Engine::move_weak(const Piece& piece, SectorMask doubtful, SectorMask& lost) {
+// Reads the weak and bad sectors of @before again with the block's writers held off: what reads
+// moves to the slot, what does not is lost. @lost: what neither pass could read.
+Engine::Step Engine::move_weak(const Piece& piece, const ReadResult& before, SectorMask& lost) {
   close_gate(piece.block);
-  const ReadResult again = read_sectors(DMR_MAIN, first_sector(piece.block), doubtful,
+  const ReadResult again = read_sectors(DMR_MAIN, first_sector(piece.block), before.weak | before.bad,
                                         config_[DMR_CONFIG_READ_RETRIES].load(), false);
   store(piece, again.good);
-  lost = doubtful & ~again.good;
+  lost = before.bad & ~again.good;
   if (again.device || !main_answers()) return Step::kSealNow;
   const Entry wanted = Entry::of(piece.block, piece.entry.spare_mask() | again.good,
                                  piece.entry.lost_mask() | again.bad);
@@ -216,7 +230,7 @@ Engine::Step Engine::mend_read(const Piece& piece) {
   Step step = Step::kDone;
   const SectorMask doubtful = main.weak | main.bad;
   if (doubtful != 0 && may_remap() && !in_doubt(piece.block, doubtful)) {
-    step = move_weak(piece, doubtful, lost);
+    step = move_weak(piece, main, lost);
     if (step == Step::kSealFirst) return step;
   }
   unread |= lost;

@@ -11,7 +11,7 @@ constexpr uint8_t kZeros[SimDisk::kSectorBytes] = {};
 
 }  // namespace
 
-// ---- Storage -------------------------------------------------------------------------------------
+// ---- Storage ------------------------------------------------------------------------------------
 
 const uint8_t* SimDisk::stable_sector(uint64_t sector) const {
   const auto page = pages_.find(sector / kSectorsPerPage);
@@ -45,7 +45,7 @@ void SimDisk::store_cached(uint64_t sector, uint32_t sectors, const uint8_t* dat
   }
 }
 
-// ---- Faults --------------------------------------------------------------------------------------
+// ---- Faults -------------------------------------------------------------------------------------
 
 SimDisk::Answer SimDisk::judge(IoKind kind, uint64_t sector, uint32_t sectors) {
   last_fault_.reset();
@@ -118,7 +118,7 @@ void SimDisk::crash(CrashPolicy policy, std::mt19937_64& rng) {
   });
 }
 
-// ---- I/O -----------------------------------------------------------------------------------------
+// ---- I/O ----------------------------------------------------------------------------------------
 
 dmr_sts SimDisk::note(IoKind kind, uint64_t sector, uint32_t sectors, bool fua, dmr_sts status) {
   if (recording_) records_.push_back({kind, sector, sectors, fua, status});
@@ -189,7 +189,7 @@ dmr_sts SimDisk::flush() {
   return note(kKind, 0, 0, false, DMR_STS_OK);
 }
 
-// ---- Behind the driver's back --------------------------------------------------------------------
+// ---- Behind the driver's back -------------------------------------------------------------------
 
 void SimDisk::peek(uint64_t sector, uint32_t sectors, void* buffer) const {
   auto* const bytes = static_cast<uint8_t*>(buffer);

@@ -64,7 +64,7 @@ dmr_place SimTarget::route(uint64_t sector, uint32_t sectors, dmr_direction dire
   return place;
 }
 
-// ---- I/O -----------------------------------------------------------------------------------------
+// ---- I/O ----------------------------------------------------------------------------------------
 
 dmr_sts SimTarget::read(uint64_t sector, uint32_t sectors, void* buffer) {
   auto* bytes = static_cast<uint8_t*>(buffer);

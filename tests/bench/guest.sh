@@ -8,7 +8,7 @@
 . /lib.sh
 . /faulty.sh
 
-devices="raw linear segments remap_0"
+devices="raw linear segments remap_0 remap_10k"
 ios=$1
 
 # Nothing is kept: what is read does not matter here. In bio mode, where the kernel still has it,
@@ -28,6 +28,14 @@ make_raw() { :; }
 make_linear() { echo "0 $sectors linear /dev/main 0" | create linear; }
 # Nothing redirected: the price that every I/O of a healthy disk pays.
 make_remap_0() { echo "0 $sectors remap /dev/main /dev/spare" | create remap_0; }
+# 10,000 blocks redirected, in 100 places.
+make_remap_10k() {
+	echo "0 $sectors remap /dev/main /dev/spare" | create remap_10k
+	for place in $(seq 0 99); do
+		dmsetup message remap_10k 0 remap $((place * 40000)) 800 >result || return 1
+	done
+	[ "$(dmsetup status remap_10k | cut -d ' ' -f 5 | cut -d / -f 1)" -eq 10000 ]
+}
 # 10,000 blocks moved by hand, as can be done without dm-remap.
 make_segments() {
 	awk -v sectors="$sectors" 'BEGIN {

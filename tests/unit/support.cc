@@ -16,8 +16,7 @@ void fail_with(const char* format, ...) {
   fail_msg("%s", text);
 }
 
-// ---- Contents
-// ------------------------------------------------------------------------------------
+// ---- Contents -----------------------------------------------------------------------------------
 
 namespace {
 
@@ -44,8 +43,7 @@ bool has_content(Stamp stamp, uint64_t sector, const uint8_t* data) {
   return true;
 }
 
-// ---- Faults
-// --------------------------------------------------------------------------------------
+// ---- Faults -------------------------------------------------------------------------------------
 
 namespace {
 
@@ -70,8 +68,7 @@ Fault flush_fault(dmr_sts status) {
   return fault_of(IoKind::kFlush, 0, kForever, status);
 }
 
-// ---- Pair
-// ----------------------------------------------------------------------------------------
+// ---- Pair ---------------------------------------------------------------------------------------
 
 Pair::Pair(const Devices& d)
     : host(SimDisk(d.main_sectors, d.main_logical), SimDisk(d.spare_sectors, d.spare_logical)) {
@@ -269,6 +266,16 @@ void Pair::check_all() {
   }
 }
 
+dmr_job Pair::job(dmr_job_kind kind, uint64_t from, uint64_t count) {
+  dmr_job job = {};
+  job.kind = kind;
+  job.from = from;
+  job.count = count;
+  while (dmr_engine_job(target->engine(), &job)) {
+  }
+  return job;
+}
+
 void Pair::allow_unreadable(uint64_t sector, uint32_t sectors) {
   for (uint64_t s = sector; s < sector + sectors; ++s) {
     known_[s].may_be_unreadable = true;
@@ -311,8 +318,7 @@ void Pair::check_invariants() {
   CHECK(lost == status.lost_sectors, "lost sectors");
 }
 
-// ---- Image
-// ---------------------------------------------------------------------------------------
+// ---- Image --------------------------------------------------------------------------------------
 
 Image::Image(const Devices& d) {
   memset(&header, 0, sizeof header);

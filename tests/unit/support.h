@@ -44,8 +44,7 @@ inline constexpr uint64_t kSmallMain = 65536;                   // 32 MiB
 inline constexpr uint64_t kSmallSpare = DMR_SPARE_MIN_SECTORS;  // 2048 slots, 5 table blocks
 inline constexpr uint32_t kSmallSlots = 2048;
 
-// ---- Contents
-// ------------------------------------------------------------------------------------
+// ---- Contents -----------------------------------------------------------------------------------
 
 // What a sector holds, by number: 0 is zeros, 1 is what was on main before, from 2 on one for each
 // write of the application. Every sector of every write is different.
@@ -56,8 +55,7 @@ inline constexpr Stamp kBefore = 1;
 void fill_content(Stamp stamp, uint64_t sector, uint32_t sectors, uint8_t* data);
 bool has_content(Stamp stamp, uint64_t sector, const uint8_t* data);
 
-// ---- A pair
-// --------------------------------------------------------------------------------------
+// ---- A pair -------------------------------------------------------------------------------------
 
 struct Devices {
   uint64_t main_sectors = kSmallMain;
@@ -112,6 +110,9 @@ class Pair {
   void allow_unreadable(uint64_t sector, uint32_t sectors = 1);
   void must_be_unreadable(uint64_t sector, uint32_t sectors = 1);
 
+  // A message's job, to its end.
+  dmr_job job(dmr_job_kind kind, uint64_t from, uint64_t count = 1);
+
   // ---- Short forms.
   dmr_status status() const { return target->status(); }
   dmr_place route(uint64_t sector, uint32_t sectors, dmr_direction direction = DMR_READ) const {
@@ -148,8 +149,7 @@ class Pair {
   Stamp next_stamp_ = 2;
 };
 
-// ---- Metadata made by hand
-// -----------------------------------------------------------------------
+// ---- Metadata made by hand ----------------------------------------------------------------------
 
 struct Image {
   explicit Image(const Devices& devices = {});
@@ -172,8 +172,7 @@ constexpr uint64_t table_block_sector(uint32_t copy, uint32_t index) {
   return dmr::kCopySector[copy] + 8 * (1 + uint64_t{index});
 }
 
-// ---- Words
-// ---------------------------------------------------------------------------------------
+// ---- Words --------------------------------------------------------------------------------------
 
 struct Arguments : dmr_arguments {
   Arguments() : dmr_arguments{} {}
@@ -183,6 +182,11 @@ struct Arguments : dmr_arguments {
   Arguments& with_uuid(const dmr_u8* id) {
     uuid_given = 1;
     memcpy(uuid, id, sizeof uuid);
+    return *this;
+  }
+  Arguments& with_config(dmr_config which, uint32_t value) {
+    config[which] = value;
+    config_given |= 1u << which;
     return *this;
   }
   Arguments& with_label(const char* text) {

@@ -40,8 +40,7 @@ void only_failures_of_the_medium_are_parked(void**) {
   assert_int_equal(pair.status().main_write_errors, 6);
 }
 
-// ---- Geometry
-// ------------------------------------------------------------------------------------
+// ---- Geometry -----------------------------------------------------------------------------------
 
 constexpr dmr_geometry kGood = {kSmallMain, kSmallSpare, kSmallMain, 1, 1};
 
@@ -95,8 +94,7 @@ void the_arena_is_within_its_bound_for_every_size(void**) {
   assert_true(dmr_engine_arena_bytes(&huge) <= largest);
 }
 
-// ---- Words
-// ---------------------------------------------------------------------------------------
+// ---- Words --------------------------------------------------------------------------------------
 
 void every_refusal_has_a_text_of_its_own(void**) {
   std::set<std::string> texts;

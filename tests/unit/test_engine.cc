@@ -29,8 +29,7 @@ void refused(Pair& pair, dmr_refusal expected, const dmr_arguments& arguments = 
   assert_int_equal(pair.main().ios(), main_ios);
 }
 
-// ---- New pairs
-// -----------------------------------------------------------------------------------
+// ---- New pairs ----------------------------------------------------------------------------------
 
 void a_blank_spare_becomes_a_new_pair(void**) {
   Pair pair;
@@ -99,8 +98,7 @@ void a_new_pair_on_a_spare_larger_than_can_be_used(void**) {
   assert_int_equal(pair.status().good_copies, 5);
 }
 
-// ---- Nobody's data is overwritten
-// ----------------------------------------------------------------
+// ---- Nobody's data is overwritten ---------------------------------------------------------------
 
 // Peer defect 14: a spare that is not ours is never taken for a new one.
 void peer_14_foreign_contents_anywhere_are_refused(void**) {
@@ -158,8 +156,7 @@ void another_format_version_is_refused(void**) {
   refused(pair, DMR_REFUSED_VERSION);
 }
 
-// ---- Whose it is
-// ---------------------------------------------------------------------------------
+// ---- Whose it is --------------------------------------------------------------------------------
 
 void another_main_is_refused_and_can_be_adopted(void**) {
   Pair pair;
@@ -235,8 +232,7 @@ void uuids(void**) {
   refused(pair, DMR_REFUSED_OTHER_PAIR, Arguments().with_uuid(other).with_adopt_main());
 }
 
-// ---- format
-// --------------------------------------------------------------------------------------
+// ---- format -------------------------------------------------------------------------------------
 
 void format_does_not_forget_redirections_of_this_main(void**) {
   Pair pair;
@@ -278,8 +274,7 @@ void format_over_another_mains_pair(void**) {
   assert_true(pair.target->list().empty());
 }
 
-// ---- Sizes of the spare
-// --------------------------------------------------------------------------
+// ---- Sizes of the spare -------------------------------------------------------------------------
 
 void a_spare_that_grew_keeps_its_slots(void**) {
   Pair pair({.spare_sectors = kSmallSpare * 2});
@@ -304,8 +299,7 @@ void a_spare_that_shrank_is_refused_as_such(void**) {
   }
 }
 
-// ---- An untrusted spare
-// --------------------------------------------------------------------------
+// ---- An untrusted spare -------------------------------------------------------------------------
 
 void implausible_tables_are_damage(void**) {
   using Change = void (*)(Image&);
@@ -398,8 +392,7 @@ void random_tables_with_valid_checksums(void**) {
   }
 }
 
-// ---- Taking a running engine over
-// ----------------------------------------------------------------
+// ---- Taking a running engine over ---------------------------------------------------------------
 
 void adopt(void**) {
   Pair pair;
@@ -472,8 +465,7 @@ void an_engine_that_is_not_open_is_adoptable(void**) {
                    DMR_ACCEPTED);
 }
 
-// ---- Status and list
-// -----------------------------------------------------------------------------
+// ---- Status and list ----------------------------------------------------------------------------
 
 void states_in_their_order(void**) {
   Pair pair;

@@ -56,8 +56,7 @@ void a_failure_is_told_once(void**) {
   assert_true(flush.clean());
 }
 
-// ---- As the target uses it
-// -----------------------------------------------------------------------
+// ---- As the target uses it ----------------------------------------------------------------------
 
 void the_application_flushes_the_spare_only_if_it_was_written(void**) {
   Pair pair;

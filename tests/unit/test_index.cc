@@ -10,8 +10,7 @@
 namespace test {
 namespace {
 
-// ---- Regions
-// -------------------------------------------------------------------------------------
+// ---- Regions ------------------------------------------------------------------------------------
 
 constexpr uint64_t kMains[] = {1,
                                7,
@@ -75,8 +74,7 @@ void an_empty_flush_is_never_plain(void**) {
   }
 }
 
-// ---- Hash table
-// ----------------------------------------------------------------------------------
+// ---- Hash table ---------------------------------------------------------------------------------
 
 struct Room {
   explicit Room(uint32_t slots)
@@ -146,6 +144,48 @@ void another_slot_for_the_same_block_replaces_the_first(void**) {
   assert_int_equal(taken, 2);
 }
 
+void removed_blocks_are_not_found_and_others_are(void**) {
+  Room room(64);
+  for (uint32_t s = 0; s < 60; ++s) room.put(s * 3, s);
+  for (uint32_t s = 0; s < 60; s += 2) {
+    room.index.remove(dmr::Block(s * 3));
+    room.table.set(dmr::Slot(s), dmr::Entry::free());
+    for (uint32_t other = 0; other < 60; ++other) {
+      const bool gone = other % 2 == 0 && other <= s;
+      assert_int_equal(room.find(other * 3), gone ? kNone : other);
+    }
+  }
+  for (uint32_t s = 0; s < 60; s += 2) room.put(1000 + s, s);
+  for (uint32_t s = 0; s < 60; ++s) assert_int_equal(room.find(s % 2 == 0 ? 1000 + s : s * 3), s);
+  // When all are gone no trace is left.
+  for (uint32_t s = 0; s < 60; ++s) room.index.remove(dmr::Block(s % 2 == 0 ? 1000 + s : s * 3));
+  for (const dmr::u16 cell : room.cells) assert_int_equal(cell, 0xffff);
+}
+
+// Blocks that come and go for years: a search for one that is not there must come to an end.
+void churn_leaves_room(void**) {
+  for (const uint32_t slots : {8u, 64u, 2048u}) {
+    for (const uint32_t used : {slots, slots * 3 / 4, slots / 2}) {
+      Room room(slots);
+      std::mt19937_64 rng(slots + used);
+      std::vector<uint64_t> block(used);
+      for (uint32_t s = 0; s < used; ++s) room.put(block[s] = s * 1000003ull + rng() % 1000, s);
+      for (uint32_t turn = 0; turn < 200 * slots; ++turn) {
+        const uint32_t s = static_cast<uint32_t>(rng() % used);
+        room.index.remove(dmr::Block(block[s]));
+        room.table.set(dmr::Slot(s), dmr::Entry::free());
+        if (turn % slots == 0) {
+          uint32_t empty = 0;
+          for (const dmr::u16 cell : room.cells) empty += cell == 0xffff;
+          CHECK(empty > 0, "%u slots, %u used, turn %u", slots, used, turn);
+        }
+        room.put(block[s] = s * 1000003ull + rng() % 1000, s);
+      }
+      for (uint32_t s = 0; s < used; ++s) assert_int_equal(room.find(block[s]), s);
+    }
+  }
+}
+
 void clear_forgets_all(void**) {
   Room room(64);
   room.put(5, 0);
@@ -165,6 +205,8 @@ int main() {
       cmocka_unit_test(nothing_is_found_in_an_empty_index),
       cmocka_unit_test(like_a_map),
       cmocka_unit_test(another_slot_for_the_same_block_replaces_the_first),
+      cmocka_unit_test(removed_blocks_are_not_found_and_others_are),
+      cmocka_unit_test(churn_leaves_room),
       cmocka_unit_test(clear_forgets_all),
   };
   return cmocka_run_group_tests_name("index", tests, nullptr, nullptr);

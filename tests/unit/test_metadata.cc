@@ -102,8 +102,7 @@ void before_or_after(const Pair& pair, uint32_t count, bool acknowledged) {
   }
 }
 
-// ---- Commits: failing I/O
-// ------------------------------------------------------------------------
+// ---- Commits: failing I/O -----------------------------------------------------------------------
 
 void one_failing_io_of_a_commit(uint32_t count, const Fault& fault) {
   Pair pair = nearly_full(count);
@@ -201,8 +200,7 @@ void every_write_of_a_commit_silently_wrong(void**) {
   }
 }
 
-// ---- Commits: power cuts
-// -------------------------------------------------------------------------
+// ---- Commits: power cuts ------------------------------------------------------------------------
 
 void power_cut_at_every_io_of_a_commit(void**) {
   for (uint32_t count = 1; count <= 3; ++count) {
@@ -250,8 +248,7 @@ void power_cut_at_every_io_of_the_open_after_a_power_cut(void**) {
   }
 }
 
-// ---- Format
-// --------------------------------------------------------------------------------------
+// ---- Format -------------------------------------------------------------------------------------
 
 // The number of I/Os of an open of @pair, and that of its first write.
 void count_ios(const Pair& pair, const dmr_arguments& arguments, uint64_t& first, uint64_t& all) {
@@ -399,8 +396,7 @@ void format_writes_a_mark_first_and_copy_0_last(void**) {
   assert_int_equal(pair.spare().unflushed_sectors(), 0);
 }
 
-// ---- Copies
-// --------------------------------------------------------------------------------------
+// ---- Copies -------------------------------------------------------------------------------------
 
 // Peer defect 12: the copies are where the format says, and equal.
 void peer_12_five_equal_copies_in_their_places(void**) {
@@ -505,8 +501,7 @@ void a_read_only_open_writes_nothing(void**) {
   assert_int_equal(pair.spare().writes(), writes);
 }
 
-// ---- What a commit carries
-// -----------------------------------------------------------------------
+// ---- What a commit carries ----------------------------------------------------------------------
 
 void an_adopted_main_is_not_forgotten_by_a_commit_that_failed(void**) {
   Pair pair;

@@ -29,8 +29,7 @@ void survives(Pair& pair) {
   }
 }
 
-// ---- One write
-// -----------------------------------------------------------------------------------
+// ---- One write ----------------------------------------------------------------------------------
 
 // Peer defects 1 and 2: the write is retried, succeeds, and the redirection is active at once.
 void peer_01_02_redirection_is_active_and_the_write_succeeds(void**) {
@@ -176,8 +175,7 @@ void the_very_last_and_first_sector_of_main(void**) {
   survives(*pair);
 }
 
-// ---- Errors that are none of the medium
-// ----------------------------------------------------------
+// ---- Errors that are none of the medium ---------------------------------------------------------
 
 void only_failures_of_the_medium_cost_slots(void**) {
   for (const dmr_sts sts :
@@ -233,8 +231,7 @@ void a_write_ends_once_and_is_not_touched_afterwards(void**) {
   survives(*pair);
 }
 
-// ---- Many
-// ----------------------------------------------------------------------------------------
+// ---- Many ---------------------------------------------------------------------------------------
 
 void peer_07_burst_of_errors_all_redirected(void**) {
   const auto pair = opened();
@@ -370,8 +367,7 @@ void peer_11_nothing_is_acknowledged_before_it_is_durable(void**) {
   survives(*pair);
 }
 
-// ---- The spare full
-// ------------------------------------------------------------------------------
+// ---- The spare full -----------------------------------------------------------------------------
 
 // Peer defect 8: a full spare shows.
 void peer_08_full_spare_passes_errors_up_and_says_so(void**) {
@@ -412,8 +408,7 @@ void a_write_that_finds_no_slot_ends_as_it_failed(void**) {
   assert_int_equal(pair->status().sequence, 7);
 }
 
-// ---- Slots that fail
-// -----------------------------------------------------------------------------
+// ---- Slots that fail ----------------------------------------------------------------------------
 
 // Peer defect 10: the count in use stays right when a replacement is bad.
 void peer_10_bad_new_slot_is_retired_and_the_next_one_taken(void**) {
@@ -532,8 +527,7 @@ void a_device_error_of_the_spare_retires_nothing(void**) {
   survives(*pair);
 }
 
-// ---- A slot in use that fails
-// --------------------------------------------------------------------
+// ---- A slot in use that fails -------------------------------------------------------------------
 
 // Block 96 with all sectors but 0 in slot 0.
 std::unique_ptr<Pair> with_slot_in_use() {
@@ -711,6 +705,26 @@ void a_bad_slot_is_kept_when_there_is_no_other(void**) {
   survives(*pair);
 }
 
+void lost_sectors_of_a_slot_given_up_stay_lost(void**) {
+  const auto pair = opened();
+  Image image;
+  image.set(0, dmr::Entry::of(dmr::Block(12), 0x3f, 0xe0));  // 5 is dead, 6 and 7 are lost
+  image.seal(7);
+  image.put_everywhere(pair->spare());
+  pair->must_open();
+  assert_int_equal(pair->write(96, 5), DMR_STS_OK);
+  assert_int_equal(pair->flush(), DMR_STS_OK);
+  pair->allow_unreadable(101, 3);
+  pair->spare().inject(write_fault(dmr::slot_sector(dmr::Slot(0)) + 1));
+  assert_int_equal(pair->write(97, 1), DMR_STS_OK);
+  assert_int_equal(pair->entry_of(96).slot, 1);
+  assert_int_equal(pair->entry_of(96).spare_mask, 0x3f);
+  assert_int_equal(pair->entry_of(96).lost_mask, 0xe0);
+  assert_int_equal(pair->status().lost_sectors, 3);
+  pair->must_be_unreadable(101, 3);
+  survives(*pair);
+}
+
 void device_errors_while_a_slot_is_given_up_change_nothing(void**) {
   const auto pair = with_slot_in_use();
   const uint64_t old_slot = dmr::slot_sector(dmr::Slot(0));
@@ -723,8 +737,7 @@ void device_errors_while_a_slot_is_given_up_change_nothing(void**) {
   survives(*pair);
 }
 
-// ---- Metadata that can't be made durable
-// ---------------------------------------------------------
+// ---- Metadata that can't be made durable --------------------------------------------------------
 
 void kill_copy(Pair& pair, uint32_t copy) {
   pair.spare().inject(write_fault(dmr::kCopySector[copy], 1024));
@@ -901,8 +914,7 @@ void suspects_of_before_are_not_committed_by_a_read_only_table(void**) {
   assert_int_equal(pair->spare().writes(), writes);
 }
 
-// ---- At random
-// -----------------------------------------------------------------------------------
+// ---- At random ----------------------------------------------------------------------------------
 
 // Writes at random to a disk with bad places, over slots some of which are bad, with power cuts:
 // nothing is ever lost or made up.
@@ -1079,6 +1091,7 @@ int main() {
       cmocka_unit_test(a_slot_in_use_that_takes_no_new_sector_is_given_up),
       cmocka_unit_test(a_slot_in_use_that_drops_a_new_sector_is_given_up),
       cmocka_unit_test(a_bad_slot_is_kept_when_there_is_no_other),
+      cmocka_unit_test(lost_sectors_of_a_slot_given_up_stay_lost),
       cmocka_unit_test(device_errors_while_a_slot_is_given_up_change_nothing),
       cmocka_unit_test(one_dead_copy_is_not_the_applications_business),
       cmocka_unit_test(two_dead_copies_are_eio_and_metadata_ro),

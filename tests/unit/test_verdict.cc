@@ -41,8 +41,7 @@ CopyModel copy_state(uint32_t number) {
 
 using Model = std::array<CopyModel, 5>;
 
-// ---- The reference
-// -------------------------------------------------------------------------------
+// ---- The reference ------------------------------------------------------------------------------
 
 enum class Expected : uint8_t { kOpens, kSingle, kFork, kDamaged, kNothing };
 
@@ -94,8 +93,7 @@ Reference reference(const Model& model) {
   return result;
 }
 
-// ---- The pure function
-// ---------------------------------------------------------------------------
+// ---- The pure function --------------------------------------------------------------------------
 
 void view_of(const Model& model, dmr::CopyView (&views)[5]) {
   bool whole[kCandidates];
@@ -188,8 +186,7 @@ void candidates_are_told_apart(void**) {
   assert_false(dmr::same_candidate(a, b));
 }
 
-// ---- On images
-// -----------------------------------------------------------------------------------
+// ---- On images ----------------------------------------------------------------------------------
 
 // The candidates as images: in block 0 of the table, each redirects a block of its own; block 1 is
 // the same in all. (Tables of 5 blocks; the other three are the same, too.)
@@ -318,8 +315,7 @@ void many_states_of_five_copies_on_images(void**) {
   }
 }
 
-// ---- The rows of "found at open", by name
-// --------------------------------------------------------
+// ---- The rows of "found at open", by name -------------------------------------------------------
 
 constexpr CopyModel kAbsent{};
 constexpr CopyModel whole(uint32_t candidate) {
@@ -521,6 +517,25 @@ void copies_unreadable_for_one_boot(void**) {
   }
 }
 
+// Whichever read fails, once: the other copies are there.
+void every_read_of_an_open_failing(void**) {
+  const Images images;
+  const Model model = {whole(k3), whole(k3), whole(k3), whole(k2A), whole(k2A)};
+  bool all = false;
+  for (uint64_t n = 0; !all; ++n) {
+    SimHost host = host_with(images, model);
+    Fault fault = read_fault(0, DMR_METADATA_SECTORS);
+    fault.spare_ios = n;
+    fault.times = 1;
+    host.spare.inject(fault);
+    SimTarget target(host);
+    assert_int_equal(target.open(), DMR_ACCEPTED);
+    assert_int_equal(served(target), k3);
+    assert_true(target.status().good_copies >= 4);
+    all = host.spare.reads() <= n;
+  }
+}
+
 }  // namespace
 }  // namespace test
 
@@ -543,6 +558,7 @@ int main() {
       cmocka_unit_test(row_mark),
       cmocka_unit_test(peer_13_the_first_copy_is_no_better_than_others),
       cmocka_unit_test(copies_unreadable_for_one_boot),
+      cmocka_unit_test(every_read_of_an_open_failing),
   };
   return cmocka_run_group_tests_name("verdict", tests, nullptr, nullptr);
 }

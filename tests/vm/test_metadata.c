@@ -311,7 +311,7 @@ static void two_unwritable_copies_acknowledge_nothing(void **state)
 	assert_int_equal(oracle_write(oracle, BAD, BAD_COUNT, 0), 0);
 	all_is_there();
 	assert_int_equal(redirect(9100), -EIO);
-	assert_true(pair_repair(&pair) < 4);
+	assert_int_equal(pair_repair(&pair), 3);
 	assert_string_equal(pair_status(&pair).state, "metadata_ro");
 	assert_int_equal(redirect(9200), -EIO);
 
@@ -342,6 +342,10 @@ static void a_commit_that_failed_makes_up_nothing(void **state)
 	assert_int_equal(oracle_read(oracle, 9000, 8), 0);
 	assert_int_equal(oracle_write(oracle, 9000, 8, 0), -EIO);
 	assert_int_equal(oracle_read(oracle, 9000, 8), 0);
+	/* Not even if main would take it: after a reboot the slot may be found to be its place. */
+	pair_wrap(&pair, WRAPPED_MAIN, 0, 0, "linear");
+	assert_int_equal(oracle_write(oracle, 9000, 8, 0), -EIO);
+	assert_int_equal(oracle_write(oracle, 9100, 8, 0), 0);
 	pair_close(&pair);
 	/* Whatever is found after that is the old or the new, of each sector. */
 	pair_wrap(&pair, WRAPPED_SPARE, 0, 0, "linear");

@@ -87,8 +87,7 @@ static void peer_03_a_failed_read_is_eio_and_never_data(void **state)
 	assert_int_equal(oracle_read(oracle, 2000, 16), -EIO);
 	assert_int_equal(oracle_read(oracle, 2000, 3), 0);
 	assert_int_equal(oracle_read(oracle, 2004, 12), 0);
-	assert_true(pair_status(&pair).read_errors >= 2);
-	assert_int_equal(pair_status(&pair).used, 0);
+	assert_true(pair_status(&pair).read_errors > 0);
 
 	/* Buffered: a page that could not be read does not become one of zeros. */
 	fd = open("/dev/mapper/" NAME, O_RDONLY);
@@ -99,8 +98,9 @@ static void peer_03_a_failed_read_is_eio_and_never_data(void **state)
 	assert_memory_equal(data, filled, sizeof(data));
 	close(fd);
 
-	/* A failed read moves nothing: when the sector reads again, its data is the old one. */
+	/* When main reads again, nothing but the old data comes back. */
 	disk_mend(&pair.main, 2003, 1);
+	assert_int_equal(dm_message(NAME, "retest", NULL, 0), 0);
 	assert_int_equal(oracle_read(oracle, 2000, 16), 0);
 }
 
@@ -350,8 +350,35 @@ static void medium_errors_of_scsi_are_eio(void **state)
 	r = oracle_read(oracle, 32, 8);
 	put_file("/sys/bus/pseudo/drivers/scsi_debug/opts", "0");
 	assert_int_equal(r, -EIO);
-	assert_int_equal(pair_status(&pair).used, 0);
+	assert_int_equal(pair_status(&pair).lost, 4);
+	assert_int_equal(dm_message(NAME, "retest", NULL, 0), 0);
 	assert_int_equal(oracle_read(oracle, 32, 8), 0);
+	assert_int_equal(pair_status(&pair).lost, 0);
+	pair_close(&pair);
+	scsi_end();
+}
+
+static void a_disk_that_is_gone_costs_no_slots(void **state)
+{
+	char device[16], attribute[128];
+	int r;
+
+	(void)state;
+	scsi_make(device, sizeof(device), "dev_size_mb=64");
+	pair_make_disks(&pair, NULL);
+	snprintf(pair.main_path, sizeof(pair.main_path), "/dev/%s", device);
+	assert_int_equal(pair_open(&pair, ""), 0);
+	assert_int_equal(oracle_write(oracle, 0, 64, 0), 0);
+	/* 6.1 reports it as it does a bad sector. */
+	snprintf(attribute, sizeof(attribute), "/sys/block/%s/device/state", device);
+	put_file(attribute, "offline");
+	r = oracle_write(oracle, 0, 8, 0);
+	put_file(attribute, "running");
+	assert_true(r < 0);
+	assert_int_equal(pair_status(&pair).used, 0);
+	assert_int_equal(dm_message(NAME, "resume_remap", NULL, 0), 0);
+	assert_string_equal(pair_status(&pair).state, "ok");
+	assert_int_equal(oracle_check(oracle, 0, 64), 0);
 	pair_close(&pair);
 	scsi_end();
 }
@@ -448,6 +475,7 @@ int main(int argc, char **argv)
 		CASE(peer_09_a_block_has_one_slot_and_nothing_lies_beyond_the_end),
 		CASE(fua_and_sync_writes_are_redirected),
 		CASE(writes_of_many_pieces_are_redirected),
+		CASE(a_disk_that_is_gone_costs_no_slots),
 		CASE(medium_errors_of_scsi_are_eio),
 		CASE(peer_24_concurrent_writers_over_a_bad_area_lose_nothing),
 		CASE(an_ext4_over_a_bad_area_is_whole),

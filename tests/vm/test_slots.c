@@ -96,20 +96,22 @@ static void a_slot_that_goes_bad_later_is_given_up(void **state)
 	assert_int_equal(pair_status(&pair).lost, 0);
 }
 
-/* Writes one sector of a block again and again while the main thread does the next one. */
+/* Writes and reads a sector of a block while the main thread has the block moved. */
 struct hammer {
 	pthread_t thread;
 	uint64_t sector;
 	atomic_bool stop;
-	int failed;
+	int failed, wrong;
 };
 
 static void *hammer(void *argument)
 {
 	struct hammer *hammer = argument;
 
-	while (!hammer->stop)
+	while (!hammer->stop) {
 		hammer->failed += !!oracle_write(oracle, hammer->sector, 1, 0);
+		hammer->wrong += !!oracle_read(oracle, hammer->sector, 1);
+	}
 	return NULL;
 }
 
@@ -134,6 +136,7 @@ static void a_slot_given_up_under_writers_loses_none_of_their_writes(void **stat
 		writer.stop = true;
 		pthread_join(writer.thread, NULL);
 		assert_int_equal(writer.failed, 0);
+		assert_int_equal(writer.wrong, 0);
 		assert_int_equal(oracle_check(oracle, sector, 8), 0);
 	}
 	assert_int_equal(pair_stat(&pair, "retired_slots"), BAD_COUNT / 8 * 4);

@@ -133,6 +133,15 @@ static void redirect_with_old_bytes_on_main(void)
 	assert_int_equal(oracle_read(oracle, 900, 300), 0);
 }
 
+/* Four sectors that could not be read once. */
+static void lose(uint64_t sector)
+{
+	pair_wrap(&pair, WRAPPED_MAIN, sector, 4, "error");
+	assert_int_equal(oracle_read(oracle, sector, 4), -EIO);
+	pair_wrap(&pair, WRAPPED_MAIN, 0, 0, "linear");
+	assert_int_equal(pair_status(&pair).lost, 4);
+}
+
 static void a_discard_does_not_bring_old_bytes_back(void **state)
 {
 	uint64_t range[2] = { 960 * SECTOR, 128 * SECTOR };
@@ -143,10 +152,15 @@ static void a_discard_does_not_bring_old_bytes_back(void **state)
 	pair_make(&pair, &(struct pair_options){ .main.discard = true, .wrap_main = true });
 	assert_true(queue_number("discard_max_bytes") > 0);
 	redirect_with_old_bytes_on_main();
+	lose(1040);
 	assert_int_equal(ioctl(oracle->fd, BLKDISCARD, range), 0);
+	/* Nor does it make readable what is lost. */
+	assert_int_equal(oracle_read(oracle, 1040, 1), -EIO);
 	for (sector = 960; sector < 1088; sector++) {
 		int64_t number;
 
+		if (sector >= 1040 && sector < 1044)
+			continue;
 		assert_int_equal(io_read("/dev/mapper/" NAME, sector, data, 1), 0);
 		number = pattern_number(data, sector);
 		if (sector >= 1003 && sector < 1011)
@@ -184,6 +198,8 @@ static void zeroing_zeroes_slots_too(void **state)
 	assert_int_equal(pair_open(&pair, ""), 0);
 	assert_true(queue_number("write_zeroes_max_bytes") > 0);
 	redirect_with_old_bytes_on_main();
+	lose(1040);
+	/* It is a write: what was lost is there again. */
 	assert_int_equal(fallocate(oracle->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 				   960 * SECTOR, 128 * SECTOR), 0);
 	oracle_forget(oracle, 960, 128);
@@ -273,6 +289,7 @@ static void peer_23_a_partition_is_a_main_of_its_own_size(void **state)
 					     .pno = 1 };
 	struct blkpg_ioctl_arg argument = { .op = BLKPG_ADD_PARTITION,
 					    .datalen = sizeof(partition), .data = &partition };
+	struct copy copies[COPIES];
 	struct entry entry;
 	char data[SECTOR];
 	int fd;
@@ -287,6 +304,8 @@ static void peer_23_a_partition_is_a_main_of_its_own_size(void **state)
 	assert_int_equal(pair_open(&pair, ""), -EINVAL);
 	pair.length = 50000;
 	assert_int_equal(pair_open(&pair, ""), 0);
+	assert_int_equal(spare_copies(pair.spare.path, copies), 5);
+	assert_int_equal(copies[0].main_sectors, 50000);
 	/* Errors are named by the disk's sectors, redirections by the partition's. */
 	disk_break(&pair.main, 20000 + 3001, 2);
 	assert_int_equal(oracle_write(oracle, 2990, 30, 0), 0);

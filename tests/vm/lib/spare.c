@@ -18,6 +18,7 @@
 #define AT_CRC 12
 #define AT_UUID 16
 #define AT_SEQUENCE 32
+#define AT_MAIN_SECTORS 40
 #define AT_SLOTS 56
 #define AT_TABLE_BLOCKS 60
 #define AT_TABLE_CRC 1024
@@ -129,6 +130,7 @@ int spare_copies(const char *path, struct copy *copies)
 			continue;
 		copies[c].whole = copy_is_whole(data);
 		copies[c].sequence = get64(data, AT_SEQUENCE);
+		copies[c].main_sectors = get64(data, AT_MAIN_SECTORS);
 		memcpy(copies[c].uuid, data + AT_UUID, 16);
 		copies[c].slots = get32(data, AT_SLOTS);
 		copies[c].table_blocks = get32(data, AT_TABLE_BLOCKS);

@@ -19,6 +19,7 @@ extern const uint64_t copy_sector[COPIES];
 struct copy {
 	bool whole; /* header and all table blocks verify */
 	uint64_t sequence;
+	uint64_t main_sectors;
 	uint8_t uuid[16];
 	uint32_t slots;
 	uint32_t table_blocks;

@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 DEBUG ?= 0
 
 .DEFAULT_GOAL := all
-.PHONY: all clean help test unit vm-test gate demo bench install uninstall load unload info \
+.PHONY: all clean help test unit sim soak coverage vm-test gate demo bench install uninstall load unload info \
 	monitor devices devices-clean
 
 # A C++ compiler of the user's choice reaches kbuild by itself; the check has to know of it.
@@ -31,6 +31,15 @@ test: ## everything: unit tests, symbol gate, tests in virtual machines; install
 
 unit: ## the unit tests of tests/unit, with ASan and UBSan
 	@tools/unit
+
+sim: ## the simulator: SEEDS=20000 runs, and the mutations that it must catch
+	@tools/sim test
+
+soak: ## further runs of the simulator, for SECONDS=600
+	@tools/sim soak $(SECONDS)
+
+coverage: ## lines and branches of the core that unit tests and simulator reach
+	@tools/coverage
 
 vm-test: ## the tests of tests/vm, in virtual machines; TESTS="name…" for some of them
 	@tests/vm/run-tests $(TESTS)

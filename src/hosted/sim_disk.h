@@ -9,8 +9,8 @@
 //    well, or it was made with FUA. Until then a power cut keeps or loses each sector by itself,
 //    in any order, and may keep an older one of several unflushed contents of a sector.
 //  - A write under way at the power cut is an unflushed write, FUA or not.
-//  - An I/O may fail by place, by kind, once or for ever. A failed write may have changed any of its
-//    sectors: `sectors_stored` says how many.
+//  - An I/O may fail by place, by kind, once or for ever. A failed write may have changed any of
+//    its sectors: `sectors_stored` says how many.
 //  - A write may be acknowledged and not stored (Effect::kDrop), stored or read back with a bit
 //    flipped (kCorrupt), or stored at another place than its own (kMisdirect).
 //  - A sector that did not read may read again once it was written (`heals`).

@@ -139,7 +139,7 @@ std::shared_ptr<SimTarget::Pending> SimTarget::submit_write(uint64_t sector, uin
       if (sts != DMR_STS_OK && dmr_engine_failed(engine_, device, DMR_WRITE, sts, 0)) {
         park(pending, sector, place.sectors, bytes, sts);
       } else {
-        pending->end_part(sts);
+        pending->end_part(dmr_sts_is_medium(sts) ? DMR_STS_IOERR : sts);
       }
     } else {
       pending->end_part(DMR_STS_IOERR);

@@ -56,7 +56,7 @@ int dm_clear(const char *name) { return simple(DM_DEVICE_CLEAR, name); }
 int dm_suspend(const char *name) { return simple(DM_DEVICE_SUSPEND, name); }
 int dm_resume(const char *name) { return simple(DM_DEVICE_RESUME, name); }
 
-int dm_load(const char *name, const char *table)
+static int load(const char *name, const char *table, bool read_only)
 {
 	struct dm_task *task = task_for(DM_DEVICE_RELOAD, name);
 	char *copy = strdup(table), *save, *line;
@@ -71,8 +71,12 @@ int dm_load(const char *name, const char *table)
 		dm_task_add_target(task, start, length, type, line + at);
 	}
 	free(copy);
+	if (read_only)
+		dm_task_set_ro(task);
 	return run_and_destroy(task);
 }
+
+int dm_load(const char *name, const char *table) { return load(name, table, false); }
 
 int dm_remove(const char *name)
 {
@@ -95,18 +99,25 @@ int dm_rename(const char *name, const char *new_name)
 	return run_and_destroy(task);
 }
 
-int dm_create(const char *name, const char *table)
+static int create(const char *name, const char *table, bool read_only)
 {
 	int r = dm_make(name);
 
 	if (r)
 		return r;
-	r = dm_load(name, table);
+	r = load(name, table, read_only);
 	if (!r)
 		r = dm_resume(name);
 	if (r)
 		dm_remove(name);
 	return r;
+}
+
+int dm_create(const char *name, const char *table) { return create(name, table, false); }
+
+int dm_create_read_only(const char *name, const char *table)
+{
+	return create(name, table, true);
 }
 
 int dm_reload(const char *name, const char *table)

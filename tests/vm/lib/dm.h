@@ -22,6 +22,7 @@ int dm_remove(const char *name); /* tries for a while, as long as it is in use *
 int dm_rename(const char *name, const char *new_name);
 /* All of it; a failure leaves no device behind. */
 int dm_create(const char *name, const char *table);
+int dm_create_read_only(const char *name, const char *table);
 /* Loads, suspends and resumes. */
 int dm_reload(const char *name, const char *table);
 

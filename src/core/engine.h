@@ -163,8 +163,9 @@ class Engine {
     SectorMask bad = 0;
     bool device = false;
   };
-  // Runs of sectors as a whole, then the logical blocks of those that fail.
-  WriteResult write_main(Block block, SectorMask mask);
+  // Runs of sectors as a whole, then the logical blocks of those that fail. No logical block is bad
+  // that failed but once: @failed_once says that all of them have been tried before.
+  WriteResult write_main(Block block, SectorMask mask, bool failed_once);
   Status write_slot(Slot slot, SectorMask mask, bool fua);
   void close_gate(Block block);
   enum class Taken : u8 {

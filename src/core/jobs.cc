@@ -51,7 +51,7 @@ Engine::Taken Engine::unmap_block(const Piece& piece) {
   const u32 retries = config_[DMR_CONFIG_READ_RETRIES].load();
   const ReadResult slot = read_sectors(DMR_SPARE, slot_sector(piece.slot), moved, retries, false);
   if (slot.good != moved) return Taken::kNo;
-  const WriteResult main = write_main(piece.block, moved);
+  const WriteResult main = write_main(piece.block, moved, false);
   if (main.device || main.bad != 0 || dmr_host_flush(host_, DMR_MAIN) != DMR_STS_OK)
     return Taken::kNo;
   bool same = true;

@@ -54,7 +54,7 @@ Engine::ReadResult Engine::read_sectors(dmr_device device, u64 block_sector, Sec
   return result;
 }
 
-Engine::WriteResult Engine::write_main(Block block, SectorMask mask) {
+Engine::WriteResult Engine::write_main(Block block, SectorMask mask, bool failed_once) {
   WriteResult result;
   const u32 logical = geometry_.main_logical_sectors;
   const auto write = [&](u32 first, u32 count) {
@@ -65,9 +65,10 @@ Engine::WriteResult Engine::write_main(Block block, SectorMask mask) {
   };
   for_each_run(mask, [&](u32 first, u32 count) {
     if (write(first, count) != Status::kMedium) return;
+    // Once alone is enough if it has failed among others before.
+    const bool tried_twice = count == logical && failed_once;
     for (u32 s = first; s < first + count; s += logical) {
-      if (count == logical || write(s, logical) == Status::kMedium)
-        result.bad |= mask_of(s, logical);
+      if (tried_twice || write(s, logical) == Status::kMedium) result.bad |= mask_of(s, logical);
     }
   });
   return result;

@@ -117,7 +117,8 @@ Engine::Step Engine::mend_write(const Piece& piece) {
   dmr_host_fetch(host_, piece.request, piece.offset, bits_in(piece.mask),
                  bounce_ + first * DMR_SECTOR_BYTES);
 
-  const WriteResult main = write_main(piece.block, piece.mask & piece.entry.on_main());
+  const WriteResult main = write_main(piece.block, piece.mask & piece.entry.on_main(),
+                                      piece.request->failed != 0);
   if (main.device) return fail_piece(piece, DMR_OUTCOME_AS_FAILED);
   const SectorMask homeless = main.bad | (piece.mask & piece.entry.lost_mask());
 

@@ -53,7 +53,7 @@ void World::choose_range(Op& op) {
   if (size >= 98) sectors = random_.between(1, kSectorsMax);
   sectors = std::max<uint64_t>(sectors / unit, 1) * unit;
   op.sector = sector;
-  op.sectors = static_cast<uint32_t>(std::min(sectors, units * unit - sector));
+  op.sectors = static_cast<uint32_t>(std::min<uint64_t>(sectors, units * unit - sector));
 }
 
 void World::submit() {
@@ -100,6 +100,7 @@ Part* World::make_part(Op& op, uint64_t sector, uint32_t sectors) {
   auto part = std::make_unique<Part>();
   static_cast<dmr_request&>(*part) = {};
   part->op = &op;
+  part->serial = ++parts_made_;
   part->sector = sector;
   part->sectors = sectors;
   part->is_write = is_write(op.kind);
@@ -259,13 +260,8 @@ void World::part_through(Part& part, dmr_sts sts) {
                       oldest_read());
   const auto mine = std::find_if(parts_.begin(), parts_.end(),
                                  [&](const auto& p) { return p.get() == &part; });
-  // The core may still hold it in a list that it walks; the memory stays until nobody can.
-  part.op = nullptr;
-  part.counted = false;
-  if (mine != parts_.end() && !part.end) {
-    *mine = std::move(parts_.back());
-    parts_.pop_back();
-  }
+  *mine = std::move(parts_.back());
+  parts_.pop_back();
   part_ended(op, sts);
 }
 
@@ -296,7 +292,7 @@ Time World::oldest_read() const {
 
 bool World::read_failure_explained(const Op& op) const {
   if (op.met_device_error || device_trouble_ >= op.submitted) return true;
-  if (op.failfast && any_fault_) return true;
+  if (any_fault_ && (op.failfast || main_failed_at_ >= op.submitted)) return true;
   for (uint32_t i = 0; i < op.sectors; ++i) {
     if (oracle_.may_fail(op.sector + i, op.submitted)) return true;
   }
@@ -306,7 +302,7 @@ bool World::read_failure_explained(const Op& op) const {
 bool World::write_failure_explained(const Op& op) const {
   return op.met_device_error || device_trouble_ >= op.submitted || spare_trouble_ ||
          (any_fault_ && (op.failfast || read_only_ ||
-                         arguments_.config[DMR_CONFIG_AUTO_REMAP] == 0 ||
+                         status().config[DMR_CONFIG_AUTO_REMAP] == 0 ||
                          main_failed_at_ >= op.submitted || spare_full_at_ >= op.submitted));
 }
 

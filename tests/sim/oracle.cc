@@ -100,19 +100,27 @@ void Oracle::power_cut(Time now) {
   }
 }
 
+void Oracle::reopened(bool settled) {
+  for (Sector& sector : sectors_) sector.observed = false;
+  if (!settled) last_cut_ = 0;
+}
+
 // ---- Reads ---------------------------------------------------------------------------------------
 
 bool Oracle::possible(const Sector& sector, const Write& write, Time read_submitted) {
-  if (sector.observed && sector.observed_version != write.version) return false;
+  if (sector.observed && sector.observed_at < read_submitted &&
+      sector.observed_version != write.version)
+    return false;
   return !overruled(sector, write, read_submitted, false);
 }
 
 // Nobody wrote since the read was submitted: from now on it can only be this one.
-void Oracle::observe(Sector& sector, const Write& write, Time submitted) {
+void Oracle::observe(Sector& sector, const Write& write, Time submitted, Time now) {
   const bool active = std::any_of(sector.writes.begin(), sector.writes.end(), [](const Write& w) {
     return w.status == Status::kActive;
   });
   if (active || sector.last_activity >= submitted) return;
+  if (!sector.observed) sector.observed_at = now;
   sector.observed = true;
   sector.observed_version = write.version;
   // What the medium itself held after a power cut stays there.
@@ -126,7 +134,6 @@ void Oracle::observe(Sector& sector, const Write& write, Time submitted) {
 }
 
 std::string Oracle::check(uint64_t sector, const uint8_t* bytes, Time submitted, Time now) {
-  (void)now;
   Sector& s = sectors_[sector];
   uint64_t name;
   std::memcpy(&name, bytes, sizeof name);
@@ -151,18 +158,51 @@ std::string Oracle::check(uint64_t sector, const uint8_t* bytes, Time submitted,
     return "sector " + std::to_string(sector) + " reads version " +
            (zeros ? "zeros" : std::to_string(version)) + "; possible: " + describe(s);
   // Of several that wrote zeros nobody can tell which it is.
-  if (candidates == 1) observe(s, Write(*found), submitted);
+  if (candidates == 1) observe(s, Write(*found), submitted, now);
   return "";
 }
 
-void Oracle::met_fault(uint64_t sector, Time now) {
-  if (sector < sectors_.size()) sectors_[sector].met_fault = now;
+void Oracle::met_fault(uint64_t sector, Time now, uint32_t tries) {
+  Sector& s = at(sector);
+  if (++s.faults_in_a_row >= tries) s.met_fault = now;
 }
 
 bool Oracle::may_fail(uint64_t sector, Time submitted) const {
   const Sector& s = sectors_[sector];
   if (s.met_fault == 0) return false;
   return !(s.rewritten_submitted > s.met_fault && s.rewritten_ended < submitted);
+}
+
+std::vector<uint64_t> Oracle::lost_now(const std::vector<uint64_t>& lost) {
+  std::vector<uint64_t> risen;
+  size_t next = 0;
+  for (uint64_t sector = 0; sector < sectors_.size(); ++sector) {
+    Sector& s = sectors_[sector];
+    const bool is_lost = next < lost.size() && lost[next] == sector;
+    next += is_lost;
+    if (is_lost) {
+      if (s.lost_since == 0) s.lost_since = clock;
+      continue;
+    }
+    if (s.lost_since == 0) continue;
+    const bool written = std::any_of(s.writes.begin(), s.writes.end(), [&](const Write& w) {
+      return w.ended > s.lost_since;
+    });
+    if (!written && s.rewritten_ended < s.lost_since) risen.push_back(sector);
+    s.lost_since = 0;
+  }
+  return risen;
+}
+
+void Oracle::write_failed(uint64_t sector, bool at_this_sector) {
+  Sector& s = at(sector);
+  ++s.failed_writes;
+  s.write_failed_here |= at_this_sector;
+}
+
+bool Oracle::may_have_slot(uint64_t sector) const {
+  const Sector& s = sectors_[sector];
+  return s.asked_to_move || s.read_failed || (s.write_failed_here && s.failed_writes >= 2);
 }
 
 std::string Oracle::describe(const Sector& sector) const {

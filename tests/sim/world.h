@@ -22,6 +22,8 @@
 
 namespace dmr::sim {
 
+using hosted::SimHost;
+
 inline constexpr uint64_t kNoPowerCut = ~uint64_t{0};
 
 enum class OpKind : uint8_t { kRead, kWrite, kZeroes, kDiscard, kFlush };
@@ -46,6 +48,7 @@ struct Op {
 
 // A bio below map(): a run of sectors of one op that go to one place.
 struct Part : SimRequest {
+  uint64_t serial = 0;
   Op* op = nullptr;
   dmr_device device = DMR_MAIN;
   uint64_t place = 0;
@@ -72,6 +75,8 @@ class World {
   dmr_refusal open(const dmr_arguments& arguments, bool read_only, dmr_report& report);
   // Some of everything, until @steps are done or power fails.
   void live(uint64_t steps);
+  // Devices may be gone for a while in this boot.
+  void let_devices_vanish() { devices_vanish_ = true; }
   // Lets everything that was begun come to its end.
   void settle_down();
   // After settle_down(): suspend, perhaps a reload, resume.
@@ -94,6 +99,9 @@ class World {
   std::vector<dmr_list_entry> list() const;
   // Copies that a lie of the spare has made bad behind the core's back.
   uint32_t copies_lied_about() const { return copies_lied_about_; }
+  uint32_t good_copies_at_power_cut() const { return good_at_cut_; }
+  uint64_t ops_made() const { return ops_made_; }
+  uint64_t core_ios() const { return core_ios_; }
   bool spare_trouble() const { return spare_trouble_; }
   void set_spare_trouble() { spare_trouble_ = true; }
   void set_hot_blocks(const std::vector<uint64_t>& blocks) { hot_blocks_ = blocks; }
@@ -130,11 +138,20 @@ class World {
   bool worker_has_work() const { return !parked_.empty() || left_ != nullptr || job_; }
   void worker_turn();
   void start_message();
+  void vanish_or_come_back();
+  void pass_time();
   void completed(Part& part);
+  void check_quorum();
+  void check_lost(bool may_rise);
+  void check_causes();
+  void check_entry_cause(const dmr_list_entry& entry);
   void drain();
   void before_core_io(const dmr_host::Io& io);
   void after_core_io(const dmr_host::Io& io, dmr_sts sts);
   void note_fault(dmr_device device, hosted::IoKind kind, uint64_t sector, uint32_t sectors);
+  void note_main_read(uint64_t sector, uint32_t sectors);
+  void note_main_fault(hosted::IoKind kind, uint64_t sector, uint32_t sectors, uint64_t first,
+                       uint64_t behind, bool medium);
   void note_slot_fault(uint64_t sector, uint32_t sectors);
   bool fills_live_slot(uint64_t sector, uint32_t sectors) const;
   void note_events();
@@ -167,15 +184,19 @@ class World {
   bool may_submit_ = false;  // the application is there
   bool may_step_ = false;    // ... and I/O may move at all
   bool stepping_ = false;
+  bool devices_vanish_ = false;
+  uint64_t back_in_ = 0;  // steps until the device that is gone is back
 
   uint64_t ios_until_cut_ = kNoPowerCut;
   uint64_t core_ios_ = 0;
   bool power_failed_ = false;
+  uint32_t good_at_cut_ = 0;
   bool dead_ = false;
   std::string violation_;
 
-  static Time now_;  // over all boots
+  Time& now_;  // over all boots
   uint64_t ops_made_ = 0;
+  uint64_t parts_made_ = 0;
   size_t events_seen_ = 0;
   bool any_fault_ = false;      // of the disks, in this boot
   bool spare_trouble_ = false;  // of the spare, in this boot

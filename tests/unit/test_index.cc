@@ -225,6 +225,7 @@ void a_probe_under_way_is_not_led_past(void**) {
       }
     };
     room.remove(blocks[victim], victim);
+    room.host.on_drain();
   }
 }
 

@@ -423,9 +423,32 @@ void writes_that_met_the_gate_of_a_job(void**) {
     };
     answers(pair->job(kind, 96), 1, 0, 0);
     pair->host.on_drain = nullptr;
+    assert_true(once);
     for (const dmr_sts sts : pair->settle()) assert_int_equal(sts, DMR_STS_OK);
     assert_int_equal(pair->flush(), DMR_STS_OK);
     survives(*pair);
+  }
+}
+
+// Routed before the gate closed, it lands while the job drains: the job moves what is there then.
+void writes_in_flight_at_the_gate_of_a_job(void**) {
+  for (const dmr_job_kind kind : {DMR_JOB_REMAP, DMR_JOB_UNMAP}) {
+    const auto pair = opened();
+    if (kind == DMR_JOB_UNMAP) answers(pair->job(DMR_JOB_REMAP, 96), 1, 0, 0);
+    const dmr_place place = pair->route(98, 1, DMR_WRITE);
+    SimDisk& disk = place.kind == DMR_PLACE_MAIN ? pair->main() : pair->spare();
+    const std::vector<uint8_t> data(DMR_SECTOR_BYTES, 0x77);
+    bool landed = false;
+    pair->host.on_drain = [&] {
+      if (!landed) assert_int_equal(disk.write(place.sector, 1, data.data(), false), DMR_STS_OK);
+      landed = true;
+    };
+    answers(pair->job(kind, 96), 1, 0, 0);
+    pair->host.on_drain = nullptr;
+    assert_true(landed);
+    std::vector<uint8_t> found(DMR_SECTOR_BYTES);
+    assert_int_equal(pair->target->read(98, 1, found.data()), DMR_STS_OK);
+    assert_true(found == data);
   }
 }
 
@@ -490,6 +513,7 @@ int main() {
       cmocka_unit_test(power_cut_at_every_io_of_a_job),
       cmocka_unit_test(requests_go_between_two_blocks_of_a_job),
       cmocka_unit_test(writes_that_met_the_gate_of_a_job),
+      cmocka_unit_test(writes_in_flight_at_the_gate_of_a_job),
       cmocka_unit_test(remap_and_unmap_at_random),
   };
   return cmocka_run_group_tests_name("jobs", tests, nullptr, nullptr);

@@ -427,7 +427,9 @@ void writes_go_first_and_reads_piece_by_piece(void**) {
   second.data.resize(DMR_SECTOR_BYTES);
   first.next = &write;
   write.next = &second;
+  pair->main().record(true);
   dmr_request* left = dmr_engine_recover(pair->target->engine(), &first);
+  assert_int_equal(pair->main().records()[0].kind, IoKind::kWrite);
   assert_int_equal(order.size(), 1);
   assert_ptr_equal(order[0], &write);
   assert_int_equal(first.done, 8);

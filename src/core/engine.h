@@ -223,6 +223,7 @@ class Engine {
   Atomic<u32> config_[DMR_CONFIG_COUNT];
   Atomic<u32> metadata_ro_;
   Atomic<u32> main_failed_;
+  Atomic<u32> forgive_burst_;
   Atomic<u64> gate_;     // block number + 1 whose writers wait; 0 for none
   Atomic<u32> doubts_;   // staged_[0..doubts_) are in doubt
   Atomic<u64> lost_sectors_;

@@ -105,6 +105,7 @@ void Engine::enter_main_failed() {
 }
 
 void Engine::resume_remap() {
+  forgive_burst_.store(1);
   if (main_failed_.exchange(0) != 0) emit(DMR_EVENT_MAIN_FAILED, Block(0), Slot(0), 0);
 }
 

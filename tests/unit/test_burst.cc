@@ -125,6 +125,18 @@ void more_than_the_burst_is_main_failed(void**) {
   pair->check_invariants();
 }
 
+void resume_remap_begins_a_new_count(void**) {
+  const auto pair = opened(Arguments().with_config(DMR_CONFIG_REMAP_BURST, 10));
+  pair->main().inject(write_fault(0, 4096));
+  for (uint64_t i = 0; i < 10; ++i) assert_int_equal(pair->write(8 * i, 8), DMR_STS_OK);
+  assert_int_equal(pair->write(800, 8), DMR_STS_IOERR);
+  dmr_engine_resume_remap(pair->target->engine());
+  for (uint64_t i = 10; i < 20; ++i) assert_int_equal(pair->write(8 * i, 8), DMR_STS_OK);
+  assert_int_equal(pair->status().slots_used, 20);
+  assert_int_equal(pair->write(800, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->status().state, DMR_STATE_MAIN_FAILED);
+}
+
 void main_failed_is_not_kept_over_reopening(void**) {
   const auto pair = opened(Arguments().with_config(DMR_CONFIG_REMAP_BURST, 1));
   pair->main().inject(write_fault(0, 4096));
@@ -258,6 +270,8 @@ void canaries_ask_no_place_known_to_be_bad(void**) {
       if (io.kind != IoKind::kRead) continue;
       ++asked;
       assert_int_equal(io.sector / 8 % 8, 0);
+      // The next time others must be asked.
+      pair.main().inject(read_fault(io.sector, 8));
     }
     assert_in_range(asked, 1, 8);
   }
@@ -288,6 +302,7 @@ int main() {
       cmocka_unit_test(long_rests),
       cmocka_unit_test(adding_before_any_count_is_harmless),
       cmocka_unit_test(more_than_the_burst_is_main_failed),
+      cmocka_unit_test(resume_remap_begins_a_new_count),
       cmocka_unit_test(main_failed_is_not_kept_over_reopening),
       cmocka_unit_test(only_new_blocks_count),
       cmocka_unit_test(slots_that_fail_do_not_count),

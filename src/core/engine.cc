@@ -303,6 +303,7 @@ dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_rep
   spare_full_ = slots_.free() == 0;
   burst_.reset();
   doubts_.store(0);
+  all_in_doubt_.store(0);
   gate_.store(0);
   load_counters();
   if (!report.will_format) {
@@ -312,6 +313,7 @@ dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_rep
         memcmp(&metadata_.draft(), &metadata_.header(), sizeof(Header)) != 0;
     if (!read_only_ && (changed || !metadata_.all_agree(verdict)))
       (void)commit_present();  // if it does not hold, the state says so: metadata_ro
+    if (metadata_.rival_possible(verdict)) doubt_all();
   }
   open_ = true;
   emit(report.will_format ? DMR_EVENT_FORMATTED : DMR_EVENT_OPENED, Block(0), Slot(0), 0);
@@ -365,6 +367,14 @@ void Engine::enter_metadata_ro() {
   if (metadata_ro_.exchange(1) == 0) emit(DMR_EVENT_METADATA, Block(0), Slot(0), 0);
 }
 
+// Opening has found more than one state, say after a power cut within a commit, and could not make
+// the winner the only one. A reboot may find another: what is written now might then be looked for
+// in another place.
+void Engine::doubt_all() {
+  all_in_doubt_.store(1);
+  regions_.mark_all(geometry_.main_sectors);
+}
+
 // Every commit of an open engine: with the counters, and what its failures mean.
 Status Engine::commit(const Changes& changes, const Tally& tally) {
   draft_counters(tally);
@@ -383,6 +393,7 @@ Status Engine::commit_present() {
   if (status != Status::kOk) return status;
   // Whatever a failed commit left on the disk is now outvoted: nothing is in doubt any more, and
   // slots that only that commit named are free.
+  all_in_doubt_.store(0);
   const u32 doubts = doubts_.exchange(0);
   if (doubts != 0) dmr_host_drain(host_);  // map() may still be looking through them
   for (u32 i = 0; i < doubts; ++i) {

@@ -94,6 +94,7 @@ class Engine {
   void configure(const dmr_arguments& arguments, bool read_only);
   void load_counters();
   void draft_counters(const Tally& tally);
+  void doubt_all();
   // Commits without changes to the table; leaves metadata_ro if it holds, enters it if not.
   Status commit(const Changes& changes, const Tally& tally);
   Status commit_present();
@@ -226,6 +227,7 @@ class Engine {
   Atomic<u32> forgive_burst_;
   Atomic<u64> gate_;     // block number + 1 whose writers wait; 0 for none
   Atomic<u32> doubts_;   // staged_[0..doubts_) are in doubt
+  Atomic<u32> all_in_doubt_;  // the state itself may not be the one that a reboot finds
   Atomic<u64> lost_sectors_;
   Atomic<u64> main_read_errors_, main_write_errors_, remaps_, lost_, salvaged_,
       commits_;

@@ -45,6 +45,10 @@ class RegionMap {
   void attach(u64* words, u64 main_sectors);
   dmr_region_map view() const { return {words_, shift_}; }
   void mark(Block block);
+  // While no I/O is routed.
+  void mark_all(u64 main_sectors) {
+    memset(words_, 0xff, words_for(main_sectors) * sizeof(u64));
+  }
   void clear(u64 main_sectors) { memset(words_, 0, words_for(main_sectors) * sizeof(u64)); }
 
  private:

@@ -134,6 +134,18 @@ bool Metadata::all_agree(const Verdict& verdict) const {
   return true;
 }
 
+bool Metadata::rival_possible(const Verdict& verdict) const {
+  if (good_copies() >= kWriteQuorum) return false;
+  const CopyView& winner = views_[verdict.winner];
+  for (const CopyView& view : views_) {
+    const bool other = view.kind == HeaderKind::kValid &&
+                       (view.tables_crc != winner.tables_crc ||
+                        memcmp(view.uuid, winner.uuid, sizeof view.uuid) != 0);
+    if (other || (!view.readable && good_copies() < kOpenQuorum)) return true;
+  }
+  return false;
+}
+
 void Metadata::accept(const Verdict& verdict) {
   sequence_.store(views_[verdict.winner].sequence.value());
   repairs_.store(committed_->counters.repairs.load());

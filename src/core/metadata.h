@@ -73,6 +73,9 @@ class Metadata {
   Status begin_format(u32 slots);
   // True if all five copies hold the winner whole.
   bool all_agree(const Verdict& verdict) const;
+  // True if another boot might elect another state than the winner, if no commit outvotes it: one was
+  // seen, or a copy was not and there may be one.
+  bool rival_possible(const Verdict& verdict) const;
   // For open without a commit: takes the state that load() found as it is.
   void accept(const Verdict& verdict);
 

@@ -95,7 +95,10 @@ bool Engine::main_answers() {
     }
   }
   // A main so small, or so full of redirections, that there is no place to ask tells nothing.
-  if (!asked) return true;
+  if (!asked) {
+    canary_ = Canary::kReads;
+    return true;
+  }
   enter_main_failed();
   return false;
 }

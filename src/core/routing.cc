@@ -7,6 +7,7 @@ namespace dmr {
 
 // Linear over at most kBatchMax changes; there are none unless a commit has failed.
 bool Engine::in_doubt(Block block, SectorMask mask) const {
+  if (all_in_doubt_.load()) return true;
   const u32 count = doubts_.load();
   for (u32 i = 0; i < count; ++i) {
     if (staged_[i].block() == block && (staged_[i].affected() & mask) != 0) return true;

@@ -94,9 +94,13 @@ dmr_u32 dmr_host_crc32(dmr_u32 crc, const void* data, dmr_size bytes) {
       crc32(crc, static_cast<const unsigned char*>(data), static_cast<uInt>(bytes)));
 }
 
-dmr_u64 dmr_host_now(dmr_host* host) { return host->now_seconds; }
+dmr_u64 dmr_host_now(dmr_host* host) {
+  return host->now_seconds;
+}
 
-dmr_u64 dmr_host_uptime(dmr_host* host) { return host->uptime_seconds; }
+dmr_u64 dmr_host_uptime(dmr_host* host) {
+  return host->uptime_seconds;
+}
 
 void dmr_host_new_uuid(dmr_host* host, dmr_u8 uuid[DMR_UUID_BYTES]) {
   // Version 4 by its form, and different each time.
@@ -107,7 +111,9 @@ void dmr_host_new_uuid(dmr_host* host, dmr_u8 uuid[DMR_UUID_BYTES]) {
   uuid[8] = static_cast<dmr_u8>(0x80 | (uuid[8] & 0x3f));
 }
 
-void dmr_host_event(dmr_host* host, const dmr_event* event) { host->events.push_back(*event); }
+void dmr_host_event(dmr_host* host, const dmr_event* event) {
+  host->events.push_back(*event);
+}
 
 void dmr_host_assert_failed(const char* expression, const char* file, int line) {
   std::fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, expression);

@@ -14,11 +14,13 @@ constexpr size_t kPageAlign = 4096;
 // A part of a request on its way through the worker.
 struct SimTarget::Parked : SimRequest {
   std::shared_ptr<Pending> pending;
-  dmr_sts failed_with = DMR_STS_OK;  // OK: it has not been tried
+  dmr_sts failed_with = DMR_STS_OK;        // OK: it has not been tried
   std::vector<uint8_t>* memory = nullptr;  // of a read: where its data goes
 };
 
-void SimTarget::Free::operator()(void* memory) const { std::free(memory); }
+void SimTarget::Free::operator()(void* memory) const {
+  std::free(memory);
+}
 
 SimTarget::SimTarget(SimHost& host, uint64_t target_sectors, const dmr_main_identity& identity)
     : host_(host) {

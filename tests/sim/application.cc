@@ -28,11 +28,13 @@ const char* name_of(OpKind kind) {
   return "?";
 }
 
-bool is_write(OpKind kind) { return kind == OpKind::kWrite || kind == OpKind::kZeroes; }
+bool is_write(OpKind kind) {
+  return kind == OpKind::kWrite || kind == OpKind::kZeroes;
+}
 
 }  // namespace
 
-// ---- Submitting ----------------------------------------------------------------------------------
+// ---- Submitting ---------------------------------------------------------------------------------
 
 void World::choose_range(Op& op) {
   const uint32_t unit = geometry_.main_logical_sectors;
@@ -77,14 +79,14 @@ void World::begin(std::unique_ptr<Op> op) {
   if (op->kind != OpKind::kFlush && op->kind != OpKind::kDiscard)
     op->data.assign(size_t{op->sectors} * kSectorBytes, 0);
   if (is_write(op->kind)) {
-    op->version = oracle_.begin_write(op->sector, op->sectors, op->submitted,
-                                      op->kind == OpKind::kZeroes);
+    op->version =
+        oracle_.begin_write(op->sector, op->sectors, op->submitted, op->kind == OpKind::kZeroes);
     for (uint32_t i = 0; op->kind == OpKind::kWrite && i < op->sectors; ++i)
       Oracle::make_content(op->version, op->sector + i, &op->data[size_t{i} * kSectorBytes]);
   }
-  trace("#%llu %s %llu+%u%s%s v%u", static_cast<unsigned long long>(op->number),
-        name_of(op->kind), static_cast<unsigned long long>(op->sector), op->sectors,
-        op->fua ? " fua" : "", op->failfast ? " failfast" : "", op->version);
+  trace("#%llu %s %llu+%u%s%s v%u", static_cast<unsigned long long>(op->number), name_of(op->kind),
+        static_cast<unsigned long long>(op->sector), op->sectors, op->fua ? " fua" : "",
+        op->failfast ? " failfast" : "", op->version);
   ops_.push_back(std::move(op));
   Op& begun = *ops_.back();
   if (begun.kind == OpKind::kFlush) {
@@ -94,7 +96,7 @@ void World::begin(std::unique_ptr<Op> op) {
   }
 }
 
-// ---- map() ---------------------------------------------------------------------------------------
+// ---- map() --------------------------------------------------------------------------------------
 
 Part* World::make_part(Op& op, uint64_t sector, uint32_t sectors) {
   auto part = std::make_unique<Part>();
@@ -161,9 +163,9 @@ void World::route_next(Op& op) {
   Part* part = make_part(op, sector, place.sectors);
   if (op.kind != OpKind::kDiscard) {
     const size_t from = size_t{op.routed - place.sectors} * kSectorBytes;
-    part->data.assign(op.data.begin() + static_cast<ptrdiff_t>(from),
-                      op.data.begin() + static_cast<ptrdiff_t>(from) +
-                          ptrdiff_t{place.sectors} * kSectorBytes);
+    part->data.assign(
+        op.data.begin() + static_cast<ptrdiff_t>(from),
+        op.data.begin() + static_cast<ptrdiff_t>(from) + ptrdiff_t{place.sectors} * kSectorBytes);
   }
   trace("  #%llu %llu+%u -> %s %llu", static_cast<unsigned long long>(op.number),
         static_cast<unsigned long long>(sector), place.sectors,
@@ -190,7 +192,7 @@ void World::park(Part& part) {
   parked_.push_back(&part);
 }
 
-// ---- Below ---------------------------------------------------------------------------------------
+// ---- Below --------------------------------------------------------------------------------------
 
 void World::apply(Part& part) {
   hosted::SimDisk& disk = host_.disk(part.device);
@@ -258,8 +260,8 @@ void World::part_through(Part& part, dmr_sts sts) {
   if (part.discard_version != 0)
     oracle_.end_write(part.discard_version, part.sector, part.sectors, tick(), false, false,
                       oldest_read());
-  const auto mine = std::find_if(parts_.begin(), parts_.end(),
-                                 [&](const auto& p) { return p.get() == &part; });
+  const auto mine =
+      std::find_if(parts_.begin(), parts_.end(), [&](const auto& p) { return p.get() == &part; });
   *mine = std::move(parts_.back());
   parts_.pop_back();
   part_ended(op, sts);
@@ -274,13 +276,13 @@ void World::part_ended(Op& op, dmr_sts sts) {
 void World::maybe_end(Op& op) {
   if (op.parts != 0 || op.routed != op.sectors || dead_) return;
   end_op(op);
-  const auto mine = std::find_if(ops_.begin(), ops_.end(),
-                                 [&](const auto& o) { return o.get() == &op; });
+  const auto mine =
+      std::find_if(ops_.begin(), ops_.end(), [&](const auto& o) { return o.get() == &op; });
   *mine = std::move(ops_.back());
   ops_.pop_back();
 }
 
-// ---- The application's view ----------------------------------------------------------------------
+// ---- The application's view ---------------------------------------------------------------------
 
 Time World::oldest_read() const {
   Time oldest = now_;
@@ -301,8 +303,7 @@ bool World::read_failure_explained(const Op& op) const {
 
 bool World::write_failure_explained(const Op& op) const {
   return op.met_device_error || device_trouble_ >= op.submitted || spare_trouble_ ||
-         (any_fault_ && (op.failfast || read_only_ ||
-                         status().config[DMR_CONFIG_AUTO_REMAP] == 0 ||
+         (any_fault_ && (op.failfast || read_only_ || status().config[DMR_CONFIG_AUTO_REMAP] == 0 ||
                          main_failed_at_ >= op.submitted || spare_full_at_ >= op.submitted));
 }
 
@@ -312,8 +313,8 @@ void World::end_read(Op& op) {
     return;
   }
   for (uint32_t i = 0; i < op.sectors; ++i) {
-    const std::string wrong = oracle_.check(op.sector + i, &op.data[size_t{i} * kSectorBytes],
-                                            op.submitted, now_);
+    const std::string wrong =
+        oracle_.check(op.sector + i, &op.data[size_t{i} * kSectorBytes], op.submitted, now_);
     if (!wrong.empty()) {
       violate("#" + std::to_string(op.number) + ": " + wrong);
       return;
@@ -363,7 +364,7 @@ void World::end_op(Op& op) {
   }
 }
 
-// ---- Steps ---------------------------------------------------------------------------------------
+// ---- Steps --------------------------------------------------------------------------------------
 
 // Moves some I/O on by a bit; false if there is none.
 bool World::advance_one() {

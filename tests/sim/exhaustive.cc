@@ -8,6 +8,9 @@
 // opens must be the state before the commit or the one after it, and the one after it if a write was
 // acknowledged; its data goes with it, and opening again finds the same.
 //
+// And if the boot after that can't write the copies, and another copy is gone in the next one, what it
+// acknowledged is there nevertheless.
+//
 // The commit starts from five good copies, from four because one refuses to be written, or from four
 // because one was left behind by the commit before: whichever it is.
 //
@@ -42,7 +45,7 @@ constexpr std::array<uint32_t, 3> kFreeSlots = {3, 600, 1200};  // each of anoth
 constexpr uint64_t kPrepared = 8;
 constexpr std::array<uint64_t, 3> kSectors = {9, 16, 24};
 constexpr uint64_t kEarlier = 10;  // a sector of the first block, for a commit before the one
-constexpr uint32_t kOld = 0, kNew = 1;
+constexpr uint32_t kOld = 0, kNew = 1, kNewer = 2;
 constexpr uint32_t kSubsetsMax = 16;  // sectors of which all subsets are tried
 
 using Lists = std::vector<dmr_list_entry>;
@@ -57,8 +60,8 @@ struct Counts {
 Counts counts;
 
 [[noreturn]] void die(const char* what, uint32_t blocks, uint64_t at, uint64_t subset) {
-  std::printf("%u blocks, I/O %llu, subset %llx: %s\n", blocks,
-              static_cast<unsigned long long>(at), static_cast<unsigned long long>(subset), what);
+  std::printf("%u blocks, I/O %llu, subset %llx: %s\n", blocks, static_cast<unsigned long long>(at),
+              static_cast<unsigned long long>(subset), what);
   std::exit(1);
 }
 
@@ -160,6 +163,15 @@ void check_list(const Lists& found, const States& states, const Where& where) {
   die("another state", where.blocks, where.at, where.subset);
 }
 
+Fault copy_refuses(uint32_t copy) {
+  Fault fault;
+  fault.kind = IoKind::kWrite;
+  fault.first_sector = kCopySector[copy];
+  fault.sectors = 6 * DMR_BLOCK_SECTORS;
+  fault.sectors_stored = 3;
+  return fault;
+}
+
 void make_absent(SimDisk& spare, uint32_t copy) {
   Fault fault;
   fault.first_sector = kCopySector[copy];
@@ -200,6 +212,41 @@ void check(const SimDisk& main, const SimDisk& spare, const States& states,
   }
 }
 
+// In the first boot no copy can be written: what was found is not settled. A write that is
+// acknowledged all the same is there in the next boot, whatever that one finds.
+void check_unsettled(const SimDisk& main, const SimDisk& spare, const Where& where) {
+  SimHost host(main, spare);
+  for (uint32_t copy = 0; copy < kCopies; ++copy) host.spare.inject(copy_refuses(copy));
+  std::array<std::array<uint8_t, kSectorBytes>, kSectors.size()> data;
+  std::array<bool, kSectors.size()> acknowledged = {};
+  {
+    SimTarget target(host);
+    if (target.open(default_arguments()) != DMR_ACCEPTED)
+      die("refused", where.blocks, where.at, where.subset);
+    host.main.heal();
+    for (uint32_t i = 0; i < where.blocks; ++i) {
+      Oracle::make_content(kNewer, kSectors[i], data[i].data());
+      acknowledged[i] = target.write(kSectors[i], 1, data[i].data(), true) == DMR_STS_OK;
+    }
+  }
+  std::mt19937_64 none;
+  host.spare.crash(hosted::CrashPolicy::kDropAll, none);
+  host.spare.heal();
+  // The copies that could be read first are gone: another state may win.
+  host.spare.fill(kCopySector[0], DMR_BLOCK_SECTORS, 0xcc);
+  SimTarget target(host);
+  counts.openings += 2;
+  if (target.open(default_arguments()) != DMR_ACCEPTED)
+    die("refused", where.blocks, where.at, where.subset);
+  std::array<uint8_t, kSectorBytes> found;
+  for (uint32_t i = 0; i < where.blocks; ++i) {
+    const bool read = target.read(kSectors[i], 1, found.data()) == DMR_STS_OK;
+    if (acknowledged[i] && (!read || found != data[i]))
+      die("written to a state that was not settled, and gone", where.blocks, where.at,
+          where.subset);
+  }
+}
+
 // With each copy damaged in turn, or gone for a boot, or none.
 void check_damaged(const SimDisk& main, const SimDisk& spare, const States& states,
                    const Acknowledged& acknowledged, const Where& where) {
@@ -235,8 +282,8 @@ std::set<uint64_t> sectors_that_matter(const SimDisk& spare) {
 }
 
 // What any power cut at this moment may leave.
-void check_every_subset(const SimHost& host, const States& states,
-                        const Acknowledged& acknowledged, uint32_t blocks, uint64_t at) {
+void check_every_subset(const SimHost& host, const States& states, const Acknowledged& acknowledged,
+                        uint32_t blocks, uint64_t at) {
   const std::set<uint64_t> matter = sectors_that_matter(host.spare);
   if (matter.size() > kSubsetsMax) die("too many sectors at once", blocks, at, matter.size());
   for (uint64_t subset = 0; subset < uint64_t{1} << matter.size(); ++subset) {
@@ -250,6 +297,7 @@ void check_every_subset(const SimHost& host, const States& states,
     });
     ++counts.power_cuts;
     check_damaged(host.main, spare, states, acknowledged, {blocks, at, subset});
+    check_unsettled(host.main, spare, {blocks, at, subset});
   }
 }
 
@@ -257,15 +305,6 @@ void check_every_subset(const SimHost& host, const States& states,
 using Prelude = std::function<void(SimHost& host, SimTarget& target)>;
 
 void nothing(SimHost&, SimTarget&) {}
-
-Fault copy_refuses(uint32_t copy) {
-  Fault fault;
-  fault.kind = IoKind::kWrite;
-  fault.first_sector = kCopySector[copy];
-  fault.sectors = 6 * DMR_BLOCK_SECTORS;
-  fault.sectors_stored = 3;
-  return fault;
-}
 
 // From now on the copy can't be written.
 Prelude without_copy(uint32_t copy) {
@@ -322,8 +361,7 @@ Fault nth_fails(IoKind kind, uint64_t nth, uint32_t stored, dmr_sts code) {
 
 // The commit with this fault, and power failing at every seventh I/O, or not at all. False if the
 // commit has not as many I/Os.
-bool fail_and_cut(const SimHost& start, const States& states, uint32_t blocks,
-                  const Fault& fault) {
+bool fail_and_cut(const SimHost& start, const States& states, uint32_t blocks, const Fault& fault) {
   for (uint64_t cut_at = 0;; cut_at += 7) {
     SimHost host = start;
     SimTarget target(host);
@@ -370,15 +408,18 @@ void run() {
     }
     fail_everywhere(good, states_of(good, blocks, nothing), blocks);
   }
-  std::printf("exhaustive: %llu commits, %llu with faults, %llu power cuts, %llu openings: before "
-              "or after, never another\n",
-              static_cast<unsigned long long>(counts.commits),
-              static_cast<unsigned long long>(counts.faults),
-              static_cast<unsigned long long>(counts.power_cuts),
-              static_cast<unsigned long long>(counts.openings));
+  std::printf(
+      "exhaustive: %llu commits, %llu with faults, %llu power cuts, %llu openings: before "
+      "or after, never another\n",
+      static_cast<unsigned long long>(counts.commits),
+      static_cast<unsigned long long>(counts.faults),
+      static_cast<unsigned long long>(counts.power_cuts),
+      static_cast<unsigned long long>(counts.openings));
 }
 
 }  // namespace
 }  // namespace dmr::sim
 
-int main() { dmr::sim::run(); }
+int main() {
+  dmr::sim::run();
+}

@@ -14,7 +14,8 @@ using hosted::Fault;
 using hosted::IoKind;
 using hosted::kForever;
 
-constexpr uint32_t kCopySectorsUsed = 6 * DMR_BLOCK_SECTORS;  // header and table of the smallest spare
+constexpr uint32_t kCopySectorsUsed =
+    6 * DMR_BLOCK_SECTORS;  // header and table of the smallest spare
 const std::vector<dmr_sts> kMediumCodes = {DMR_STS_MEDIUM, DMR_STS_IOERR, DMR_STS_TARGET};
 const std::vector<dmr_sts> kOtherCodes = {DMR_STS_TRANSPORT, DMR_STS_TIMEOUT, DMR_STS_NOTSUPP,
                                           DMR_STS_RESOURCE,  DMR_STS_OFFLINE, DMR_STS_OTHER};
@@ -162,8 +163,8 @@ void Planner::main_whole() {
 
 void Planner::slot_writes() {
   for (uint64_t n = random_.between(1, 5); n-- != 0;) {
-    const uint64_t slot = DMR_METADATA_SECTORS +
-                          uint64_t{random_.pick(aim_.likely_slots)} * DMR_BLOCK_SECTORS;
+    const uint64_t slot =
+        DMR_METADATA_SECTORS + uint64_t{random_.pick(aim_.likely_slots)} * DMR_BLOCK_SECTORS;
     Fault fault = some(IoKind::kWrite, slot, random_.chance(70) ? DMR_BLOCK_SECTORS : 24);
     fault.times = times();
     fault.spare_ios = random_.chance(50) ? 0 : random_.below(4);
@@ -178,8 +179,8 @@ void Planner::slot_writes() {
 
 void Planner::slot_reads() {
   for (uint64_t n = random_.between(1, 4); n-- != 0;) {
-    const uint64_t slot = DMR_METADATA_SECTORS +
-                          uint64_t{random_.pick(aim_.likely_slots)} * DMR_BLOCK_SECTORS;
+    const uint64_t slot =
+        DMR_METADATA_SECTORS + uint64_t{random_.pick(aim_.likely_slots)} * DMR_BLOCK_SECTORS;
     const uint64_t first = random_.below(DMR_BLOCK_SECTORS);
     Fault fault = some(IoKind::kRead, slot + first, random_.between(1, DMR_BLOCK_SECTORS - first));
     fault.times = times();
@@ -260,8 +261,8 @@ std::vector<PlannedFault> Planner::plan() {
   constexpr Choice kMain[] = {{&Planner::main_latent, 40}, {&Planner::main_writes, 50},
                               {&Planner::main_dead, 25},   {&Planner::main_passing, 40},
                               {&Planner::main_other, 10},  {&Planner::main_whole, 4}};
-  constexpr Choice kSpare[] = {{&Planner::slot_writes, 35},  {&Planner::slot_reads, 25},
-                               {&Planner::slot_lies, 25},    {&Planner::metadata_fails, 35},
+  constexpr Choice kSpare[] = {{&Planner::slot_writes, 35},   {&Planner::slot_reads, 25},
+                               {&Planner::slot_lies, 25},     {&Planner::metadata_fails, 35},
                                {&Planner::metadata_lies, 25}, {&Planner::spare_flushes, 12},
                                {&Planner::spare_other, 12}};
   for (const Choice& choice : kMain) {

@@ -58,14 +58,11 @@ bool parse_range(const char* text, Choices& choices) {
 }
 
 bool parse(int argc, char** argv, Choices& choices) {
-  const option kOptions[] = {{"seed", required_argument, nullptr, 's'},
-                             {"seeds", required_argument, nullptr, 'r'},
-                             {"seconds", required_argument, nullptr, 't'},
-                             {"jobs", required_argument, nullptr, 'j'},
-                             {"keep-going", no_argument, nullptr, 'k'},
-                             {"quiet", no_argument, nullptr, 'q'},
-                             {"help", no_argument, nullptr, 'h'},
-                             {nullptr, 0, nullptr, 0}};
+  const option kOptions[] = {
+      {"seed", required_argument, nullptr, 's'},    {"seeds", required_argument, nullptr, 'r'},
+      {"seconds", required_argument, nullptr, 't'}, {"jobs", required_argument, nullptr, 'j'},
+      {"keep-going", no_argument, nullptr, 'k'},    {"quiet", no_argument, nullptr, 'q'},
+      {"help", no_argument, nullptr, 'h'},          {nullptr, 0, nullptr, 0}};
   for (int c; (c = getopt_long(argc, argv, "hj:", kOptions, nullptr)) != -1;) {
     switch (c) {
       case 's':
@@ -169,9 +166,9 @@ void summarize(const Report& report, double seconds) {
       "%llu requests, %llu I/Os of the core; events: %llu remap, %llu lost, %llu salvaged, %llu "
       "retired, %llu metadata; %llu violations\n",
       number(s.runs), seconds, static_cast<double>(s.runs) / seconds, number(s.boots),
-      number(s.power_cuts), number(s.refused), number(s.ops), number(s.core_ios),
-      number(s.remaps), number(s.lost), number(s.salvaged), number(s.retired),
-      number(s.metadata), number(report.violations));
+      number(s.power_cuts), number(s.refused), number(s.ops), number(s.core_ios), number(s.remaps),
+      number(s.lost), number(s.salvaged), number(s.retired), number(s.metadata),
+      number(report.violations));
 }
 
 }  // namespace

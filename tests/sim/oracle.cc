@@ -32,7 +32,7 @@ void Oracle::make_content(uint32_t version, uint64_t sector, uint8_t* bytes) {
   std::memcpy(bytes, words.data(), kSectorBytes);
 }
 
-// ---- Writes --------------------------------------------------------------------------------------
+// ---- Writes -------------------------------------------------------------------------------------
 
 uint32_t Oracle::begin_write(uint64_t sector, uint32_t sectors, Time now, bool zeros) {
   const uint32_t version = ++versions_;
@@ -105,7 +105,7 @@ void Oracle::reopened(bool settled) {
   if (!settled) last_cut_ = 0;
 }
 
-// ---- Reads ---------------------------------------------------------------------------------------
+// ---- Reads --------------------------------------------------------------------------------------
 
 bool Oracle::possible(const Sector& sector, const Write& write, Time read_submitted) {
   if (sector.observed && sector.observed_at < read_submitted &&
@@ -116,9 +116,8 @@ bool Oracle::possible(const Sector& sector, const Write& write, Time read_submit
 
 // Nobody wrote since the read was submitted: from now on it can only be this one.
 void Oracle::observe(Sector& sector, const Write& write, Time submitted, Time now) {
-  const bool active = std::any_of(sector.writes.begin(), sector.writes.end(), [](const Write& w) {
-    return w.status == Status::kActive;
-  });
+  const bool active = std::any_of(sector.writes.begin(), sector.writes.end(),
+                                  [](const Write& w) { return w.status == Status::kActive; });
   if (active || sector.last_activity >= submitted) return;
   if (!sector.observed) sector.observed_at = now;
   sector.observed = true;
@@ -143,8 +142,8 @@ std::string Oracle::check(uint64_t sector, const uint8_t* bytes, Time submitted,
   if (!zeros) {
     make_content(version, sector, expected.data());
     if (std::memcmp(bytes, expected.data(), kSectorBytes) != 0)
-      return "sector " + std::to_string(sector) + " has bytes that nobody wrote there: " +
-             hex(bytes, 16) + "; possible: " + describe(s);
+      return "sector " + std::to_string(sector) +
+             " has bytes that nobody wrote there: " + hex(bytes, 16) + "; possible: " + describe(s);
   }
   const Write* found = nullptr;
   size_t candidates = 0;
@@ -185,9 +184,8 @@ std::vector<uint64_t> Oracle::lost_now(const std::vector<uint64_t>& lost) {
       continue;
     }
     if (s.lost_since == 0) continue;
-    const bool written = std::any_of(s.writes.begin(), s.writes.end(), [&](const Write& w) {
-      return w.ended > s.lost_since;
-    });
+    const bool written = std::any_of(s.writes.begin(), s.writes.end(),
+                                     [&](const Write& w) { return w.ended > s.lost_since; });
     if (!written && s.rewritten_ended < s.lost_since) risen.push_back(sector);
     s.lost_since = 0;
   }
@@ -211,8 +209,9 @@ std::string Oracle::describe(const Sector& sector) const {
     text += " [v" + std::to_string(w.version) + (w.zeros ? " zeros" : "") + " " +
             std::to_string(w.submitted) + "-" +
             (w.ended == kNever ? std::string("now") : std::to_string(w.ended)) +
-            (w.status == Status::kAcknowledged ? " ok" : w.status == Status::kActive ? " active"
-                                                                                    : " uncertain") +
+            (w.status == Status::kAcknowledged ? " ok"
+             : w.status == Status::kActive     ? " active"
+                                               : " uncertain") +
             (w.durable ? " durable]" : "]");
   }
   if (sector.observed) text += " observed v" + std::to_string(sector.observed_version);

@@ -59,6 +59,9 @@ class Oracle {
   // @lost: all that are lost now, in order. Returns those that were lost before, are not now, and
   // were not written since.
   std::vector<uint64_t> lost_now(const std::vector<uint64_t>& lost);
+  // A salvage was under way when power failed, or its commit failed: it may be there after all. Or
+  // what is lost was so in a state that is not settled.
+  bool salvage_uncertain = false;
 
   // ---- What may cost a slot: a message, a read of the sector that failed, or a write of it that
   // failed and a second one of the sector, perhaps among others.

@@ -53,21 +53,22 @@ class Run {
   SimHost host_;
   std::vector<uint64_t> hot_blocks_;
   uint64_t target_sectors_ = 0;
-  bool formatted_ = false;   // once it was open, it is a pair
+  bool formatted_ = false;  // once it was open, it is a pair
   bool over_ = false;
-  bool peaceful_ = true;     // the last boot ended without a power cut
-  bool trouble_ = false;     // ... and met faults of the spare
+  bool peaceful_ = true;  // the last boot ended without a power cut
+  bool trouble_ = false;  // ... and met faults of the spare
   uint32_t good_ = DMR_COPIES;
   uint32_t lied_about_ = 0;  // bad copies that the core can't know of
+  bool two_were_away_ = false;
   std::optional<SimDisk> earlier_;
   bool nearly_full_ = false;
-  bool restless_ = false;    // many short boots: mostly of opening and committing
+  bool restless_ = false;  // many short boots: mostly of opening and committing
 };
 
 Shape Run::choose_shape() {
-  static const std::vector<Shape> kShapes = {
-      {64 * 8, 1, 1}, {64 * 8, 8, 8}, {64 * 8, 8, 1}, {65 * 8 + 3, 1, 1},
-      {256 * 8, 1, 1}, {96 * 8, 2, 1}, {8 * 8, 1, 1},  {200 * 8, 4, 2}};
+  static const std::vector<Shape> kShapes = {{64 * 8, 1, 1},     {64 * 8, 8, 8},  {64 * 8, 8, 1},
+                                             {65 * 8 + 3, 1, 1}, {256 * 8, 1, 1}, {96 * 8, 2, 1},
+                                             {8 * 8, 1, 1},      {200 * 8, 4, 2}};
   return random_.pick(kShapes);
 }
 
@@ -136,19 +137,23 @@ uint32_t Run::damage(World& world) {
   uint32_t known_bad = DMR_COPIES - good_;
   if (!peaceful_ && trouble_) known_bad += 2;
   if (formatted_ && random_.chance(restless_ ? 60 : 30)) {
-    const uint32_t most = static_cast<uint32_t>(
-        random_.chance(5) ? 5 : random_.between(1, restless_ ? 1 : peaceful_ ? 3 : 2));
+    const uint32_t most =
+        static_cast<uint32_t>(random_.chance(5) ? 5
+                                                : random_.between(1, restless_   ? 1
+                                                                     : peaceful_ ? 3
+                                                                                 : 2));
     std::vector<PlannedFault> faults;
     std::string text;
     const bool revert = earlier_ && known_bad == 0 && lied_about_ == 0 && peaceful_ && most <= 2;
-    lied_about_ |= damage_metadata(host_.spare, revert ? &*earlier_ : nullptr, most, random_,
-                                   faults, text);
+    lied_about_ |=
+        damage_metadata(host_.spare, revert ? &*earlier_ : nullptr, most, random_, faults, text);
     world.trace("damage:%s", text.c_str());
     for (const PlannedFault& planned : faults) {
       host_.spare.inject(planned.fault);
       world.trace("fault: %s", planned.text.c_str());
     }
     world.set_spare_trouble();
+    two_were_away_ |= faults.size() >= 4;  // neither reads nor writes, of two copies
   }
   return lied_about_ == 0 ? 0 : static_cast<uint32_t>(std::popcount(lied_about_)) + known_bad;
 }
@@ -164,7 +169,8 @@ std::string Run::judge_opening(World& world, dmr_refusal refusal, const dmr_repo
     return "";
   }
   ++stats_.refused;
-  if (!must_open) {
+  // Two copies that were away may come back with a state of the number that was given meanwhile.
+  if (!must_open || (refusal == DMR_REFUSED_FORK && two_were_away_)) {
     over_ = true;
     return "";
   }
@@ -199,12 +205,11 @@ void Run::check_what_lasts(World& world) {
   }
   const auto now = world.list();
   const auto then = target.list();
-  const bool same = std::equal(
-      now.begin(), now.end(), then.begin(), then.end(),
-      [](const dmr_list_entry& a, const dmr_list_entry& b) {
-        return a.sector == b.sector && a.slot == b.slot && a.spare_mask == b.spare_mask &&
-               a.lost_mask == b.lost_mask;
-      });
+  const bool same = std::equal(now.begin(), now.end(), then.begin(), then.end(),
+                               [](const dmr_list_entry& a, const dmr_list_entry& b) {
+                                 return a.sector == b.sector && a.slot == b.slot &&
+                                        a.spare_mask == b.spare_mask && a.lost_mask == b.lost_mask;
+                               });
   if (!same) world.violate("what is on the spare is not what the target serves");
 }
 
@@ -231,8 +236,9 @@ void Run::session(World& world, bool last) {
 void Run::power_returns() {
   const auto policy = [&] {
     const uint64_t what = random_.below(10);
-    return what < 8 ? CrashPolicy::kRandom : what == 8 ? CrashPolicy::kDropAll
-                                                       : CrashPolicy::kKeepAll;
+    return what < 8    ? CrashPolicy::kRandom
+           : what == 8 ? CrashPolicy::kDropAll
+                       : CrashPolicy::kKeepAll;
   };
   host_.main.crash(policy(), random_.engine());
   host_.spare.crash(policy(), random_.engine());
@@ -271,10 +277,11 @@ std::string Run::boot(bool last) {
   world.trace("==== boot");
   world.set_hot_blocks(hot_blocks_);
   plan(world, last);
-  const uint32_t bad = last ? (lied_about_ == 0 ? 0
-                               : static_cast<uint32_t>(std::popcount(lied_about_)) + DMR_COPIES -
-                                     good_ + (peaceful_ ? 0 : 2))
-                            : damage(world);
+  const uint32_t bad = last
+                           ? (lied_about_ == 0 ? 0
+                                               : static_cast<uint32_t>(std::popcount(lied_about_)) +
+                                                     DMR_COPIES - good_ + (peaceful_ ? 0 : 2))
+                           : damage(world);
   if (last && lied_about_ != 0) world.set_spare_trouble();
   const bool must_open =
       bad <= (peaceful_ && good_ == DMR_COPIES ? kToleratedAtRest : kToleratedAfterPowerCut);

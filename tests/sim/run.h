@@ -15,11 +15,11 @@ struct Stats {
   uint64_t runs = 0;
   uint64_t boots = 0;
   uint64_t power_cuts = 0;
-  uint64_t refused = 0;   // openings, each for a reason
-  uint64_t ops = 0;       // of the application
+  uint64_t refused = 0;  // openings, each for a reason
+  uint64_t ops = 0;      // of the application
   uint64_t core_ios = 0;
   uint64_t remaps = 0;
-  uint64_t lost = 0;      // events
+  uint64_t lost = 0;  // events
   uint64_t salvaged = 0;
   uint64_t retired = 0;
   uint64_t metadata = 0;

@@ -30,13 +30,17 @@ const char* name_of(IoKind kind) {
   return kind == IoKind::kRead ? "read" : kind == IoKind::kWrite ? "write" : "flush";
 }
 
-const char* name_of(dmr_device device) { return device == DMR_MAIN ? "main" : "spare"; }
+const char* name_of(dmr_device device) {
+  return device == DMR_MAIN ? "main" : "spare";
+}
 
 }  // namespace
 
-// ---- Life ----------------------------------------------------------------------------------------
+// ---- Life ---------------------------------------------------------------------------------------
 
-void World::Free::operator()(void* memory) const { std::free(memory); }
+void World::Free::operator()(void* memory) const {
+  std::free(memory);
+}
 
 World::World(SimHost& host, Oracle& oracle, Random& random, const dmr_geometry& geometry,
              const Options& options)
@@ -113,7 +117,9 @@ dmr_refusal World::open(const dmr_arguments& arguments, bool read_only, dmr_repo
   }
   trace("opened: %s, sequence %llu, %u/5 copies, %u slots", dmr_state_name(now.state),
         static_cast<unsigned long long>(now.sequence), now.good_copies, now.slots_used);
-  check_lost(false);
+  check_lost(oracle_.salvage_uncertain);
+  // What is served without having been committed again, the next boot need not find.
+  oracle_.salvage_uncertain = now.good_copies < 4;
   any_fault_ = now.slots_used != 0;
   return refusal;
 }
@@ -212,7 +218,7 @@ void World::read_everything() {
   }
 }
 
-// ---- The worker ----------------------------------------------------------------------------------
+// ---- The worker ---------------------------------------------------------------------------------
 
 void World::run_job(dmr_job_kind kind, uint64_t from, uint64_t count) {
   job_ = dmr_job{};
@@ -237,11 +243,10 @@ void World::start_message() {
   if (what == 1) {
     trace("resume_remap");
     resume_remap();
+    note_events();
     return;
   }
-  const dmr_job_kind kind = what < 5   ? DMR_JOB_REMAP
-                            : what < 8 ? DMR_JOB_UNMAP
-                                       : DMR_JOB_RETEST;
+  const dmr_job_kind kind = what < 5 ? DMR_JOB_REMAP : what < 8 ? DMR_JOB_UNMAP : DMR_JOB_RETEST;
   uint64_t from = random_.pick(hot_blocks_) * DMR_BLOCK_SECTORS;
   uint64_t count = random_.between(1, 24);
   if (random_.chance(20)) {
@@ -256,7 +261,9 @@ void World::start_message() {
     for (uint32_t i = 0; i < DMR_BLOCK_SECTORS; ++i) oracle_.asked_to_move(block + i);
   }
   trace("message: %s %llu+%llu",
-        kind == DMR_JOB_REMAP ? "remap" : kind == DMR_JOB_UNMAP ? "unmap" : "retest",
+        kind == DMR_JOB_REMAP   ? "remap"
+        : kind == DMR_JOB_UNMAP ? "unmap"
+                                : "retest",
         static_cast<unsigned long long>(from), static_cast<unsigned long long>(count));
 }
 
@@ -286,6 +293,7 @@ void World::worker_turn() {
   }
   note_events();
   check_quorum();
+  if (salvages && (dead_ || status().good_copies < 4)) oracle_.salvage_uncertain = true;
   check_lost(salvages);
   check_causes();
 }
@@ -341,8 +349,7 @@ void World::completed(Part& part) {
   Op& op = *part.op;
   trace("worker: #%llu %llu+%u ends with %d", static_cast<unsigned long long>(op.number),
         static_cast<unsigned long long>(part.sector), part.sectors, sts);
-  for (uint32_t i = 0; ok && i < part.sectors; ++i)
-    op.durable[part.sector - op.sector + i] = true;
+  for (uint32_t i = 0; ok && i < part.sectors; ++i) op.durable[part.sector - op.sector + i] = true;
   note_events();
   part_through(part, sts);
 }
@@ -381,7 +388,7 @@ void World::note_events() {
   }
 }
 
-// ---- The core's I/O ------------------------------------------------------------------------------
+// ---- The core's I/O -----------------------------------------------------------------------------
 
 bool World::fills_live_slot(uint64_t sector, uint32_t sectors) const {
   if (!opened_ || sector < DMR_METADATA_SECTORS) return false;
@@ -462,8 +469,8 @@ void World::note_fault(dmr_device device, IoKind kind, uint64_t sector, uint32_t
           static_cast<unsigned long long>(sector), sectors);
   }
   if (kind == IoKind::kFlush) return;
-  const uint64_t end = fault.sectors == hosted::kForever ? hosted::kForever
-                                                         : fault.first_sector + fault.sectors;
+  const uint64_t end =
+      fault.sectors == hosted::kForever ? hosted::kForever : fault.first_sector + fault.sectors;
   const uint64_t first = std::max(sector, fault.first_sector);
   const uint64_t behind = std::min(sector + sectors, end);
   if (device == DMR_SPARE) {
@@ -496,7 +503,7 @@ void World::note_main_fault(IoKind kind, uint64_t sector, uint32_t sectors, uint
   }
 }
 
-// ---- Power ---------------------------------------------------------------------------------------
+// ---- Power --------------------------------------------------------------------------------------
 
 void World::count_down() {
   if (ios_until_cut_ == kNoPowerCut) return;
@@ -510,8 +517,8 @@ void World::count_down() {
 void World::fail_power() {
   trace("power fails");
   for (const Part* part : in_flight_) {
-    const bool write = part->op != nullptr && (part->op->kind == OpKind::kWrite ||
-                                               part->op->kind == OpKind::kZeroes);
+    const bool write = part->op != nullptr &&
+                       (part->op->kind == OpKind::kWrite || part->op->kind == OpKind::kZeroes);
     if (!write || part->applied || random_.chance(50)) continue;
     for (uint32_t i = 0; i < part->sectors; ++i) {
       if (random_.chance(50))
@@ -527,7 +534,7 @@ void World::fail_power() {
   oracle_.power_cut(tick());
 }
 
-// ---- Checks of the whole -------------------------------------------------------------------------
+// ---- Checks of the whole ------------------------------------------------------------------------
 
 void World::check_consistency() {
   if (dead_ || !opened_) return;

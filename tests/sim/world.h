@@ -201,8 +201,8 @@ class World {
   bool any_fault_ = false;      // of the disks, in this boot
   bool spare_trouble_ = false;  // of the spare, in this boot
   bool flush_trouble_ = false;
-  Time device_trouble_ = 0;     // the last that was not the medium's
-  Time main_failed_at_ = 0;     // it was in that state then
+  Time device_trouble_ = 0;  // the last that was not the medium's
+  Time main_failed_at_ = 0;  // it was in that state then
   Time spare_full_at_ = 0;
   uint32_t failed_main_reads_ = 0;  // of the core, in a row
   uint32_t copies_lied_about_ = 0;

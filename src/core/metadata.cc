@@ -137,18 +137,23 @@ bool Metadata::all_agree(const Verdict& verdict) const {
 bool Metadata::rival_possible(const Verdict& verdict) const {
   if (good_copies() >= kWriteQuorum) return false;
   const CopyView& winner = views_[verdict.winner];
+  u32 unseen = 0;
   for (const CopyView& view : views_) {
-    const bool other = view.kind == HeaderKind::kValid &&
-                       (view.tables_crc != winner.tables_crc ||
-                        memcmp(view.uuid, winner.uuid, sizeof view.uuid) != 0);
-    if (other || (!view.readable && good_copies() < kOpenQuorum)) return true;
+    unseen += !view.readable;
+    if (view.kind == HeaderKind::kValid &&
+        (view.tables_crc != winner.tables_crc ||
+         memcmp(view.uuid, winner.uuid, sizeof view.uuid) != 0))
+      return true;
   }
-  return false;
+  // Copies that come back lose against two of a later state; one alone loses against any two.
+  if (last_holders_ >= kOpenQuorum) return false;
+  return unseen >= kOpenQuorum || (unseen != 0 && good_copies() < kOpenQuorum);
 }
 
 void Metadata::accept(const Verdict& verdict) {
   sequence_.store(views_[verdict.winner].sequence.value());
   repairs_.store(committed_->counters.repairs.load());
+  last_holders_ = 0;
   count_good();
 }
 
@@ -277,21 +282,26 @@ Status Metadata::commit(const Changes& changes) {
   Turn turns[kCopies] = {};
   u32 holders = 0;
   u32 failures = 0;
+  bool whole_copy_torn = false;
   constexpr CopyState kOrder[] = {CopyState::kInvalid, CopyState::kStale, CopyState::kGood};
   for (const CopyState turn : kOrder) {
     for (u32 c = 0; c < kCopies; ++c) {
       if (states_[c] != turn) continue;
-      // Once it can't be acknowledged, the fewer copies hold a change the better, and a format
-      // leaves its mark in place. A commit without changes goes on: each copy it mends is a gain.
-      const bool gains = changes.count() == 0 && sequence_.load() != 0;
-      if (!gains && failures > kCopies - kWriteQuorum) break;
+      // Once it can't be acknowledged, the fewer copies hold a change the better. A commit without
+      // changes goes on, for each bad copy that it mends is a gain, and so is each that outvotes an
+      // unseen rival; but it tears no second copy that held some state whole.
+      const bool gains = changes.count() == 0 && (turn == CopyState::kInvalid ||
+                                                  (sequence_.load() != 0 && !whole_copy_torn));
+      if (failures > kCopies - kWriteQuorum && !gains) break;
       const bool holds = write_copy(c, changes);
       turns[c] = holds ? Turn::kHolds : Turn::kFailed;
       holders += holds;
       failures += !holds;
+      whole_copy_torn |= !holds && turn != CopyState::kInvalid;
     }
   }
   const bool acknowledged = holders >= kWriteQuorum;
+  last_holders_ = holders;
   note_turns(turns, acknowledged, changes);
   if (!acknowledged) {
     // The rest of the draft stays: what it says is still to be said.
@@ -315,9 +325,13 @@ void Metadata::verify_copies() {
       whole = read_spare(table_block_sector(c, b), kTableBlockSectors, readback_) &&
               memcmp(readback_, staging_, sizeof *staging_) == 0;
     }
-    states_[c] = whole ? CopyState::kGood : CopyState::kInvalid;
+    // What could not be written is in the device's cache perhaps, and nowhere else: it stays invalid,
+    // and the first to be written again. A stale copy stays the next.
+    const bool good = whole && states_[c] != CopyState::kInvalid;
+    if (good) states_[c] = CopyState::kGood;
+    if (!good && states_[c] == CopyState::kGood) states_[c] = CopyState::kInvalid;
     differs_[c].clear();
-    if (!whole) differs_[c].fill(committed_->table_blocks.load());
+    if (!good) differs_[c].fill(committed_->table_blocks.load());
   }
   count_good();
 }

@@ -133,6 +133,7 @@ class Metadata {
   CopyState states_[kCopies] = {};
   BitSet<kTableBlocksMax> differs_[kCopies];  // table blocks that are not the present state's
   Sequence highest_;                          // ever seen or used
+  u32 last_holders_ = 0;                      // of the last commit, whether acknowledged or not
   Atomic<u32> good_copies_;
   Atomic<u64> sequence_;
   Atomic<u64> repairs_;

@@ -39,6 +39,16 @@ bool elect(const CopyView (&copies)[kCopies], u32 quorum, Verdict& verdict) {
   return found;
 }
 
+// Whether every other header that verifies is of a later state.
+bool oldest_alone(const CopyView (&copies)[kCopies], u32 candidate) {
+  for (u32 i = 0; i < kCopies; ++i) {
+    if (i != candidate && copies[i].kind == HeaderKind::kValid &&
+        !(copies[candidate].sequence < copies[i].sequence))
+      return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Verdict judge(const CopyView (&copies)[kCopies]) {
@@ -53,6 +63,10 @@ Verdict judge(const CopyView (&copies)[kCopies]) {
   // At most one copy is older than the acknowledged state: of two that verify, the higher is not.
   if (elect(copies, 1, verdict)) {
     if (verdict.headers == 1) verdict.judgement = Judgement::kSingle;
+    // But the only one of its age while all others are newer, and lack table blocks, may be the stale
+    // one.
+    if (verdict.headers > 1 && oldest_alone(copies, verdict.winner))
+      verdict.judgement = Judgement::kDamaged;
     return verdict;
   }
   verdict.judgement = Judgement::kDamaged;

@@ -85,6 +85,11 @@ Reference reference(const Model& model) {
     if (best.empty()) continue;
     result.what = best.size() > 1 ? Expected::kFork : Expected::kOpens;
     if (quorum == 1 && result.headers == 1) result.what = Expected::kSingle;
+    // A lone copy of which all others are newer may be the stale one.
+    uint32_t newer = 0;
+    for (const CopyModel& copy : model)
+      newer += copy.header() && kSequenceOf[copy.candidate] > kSequenceOf[best[0]];
+    if (quorum == 1 && newer != 0 && newer == result.headers - 1) result.what = Expected::kDamaged;
     result.candidate = best[0];
     result.votes = votes[best[0]];
     return result;

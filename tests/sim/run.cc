@@ -40,7 +40,7 @@ class Run {
   dmr_arguments choose_arguments();
   std::string judge_opening(World& world, dmr_refusal refusal, const dmr_report& report,
                             bool must_open);
-  void session(World& world, bool last);
+  void one_boot(World& world, bool last);
   void check_what_lasts(World& world);
   void power_returns();
   void note_end(World& world);
@@ -213,7 +213,7 @@ void Run::check_what_lasts(World& world) {
   if (!same) world.violate("what is on the spare is not what the target serves");
 }
 
-void Run::session(World& world, bool last) {
+void Run::one_boot(World& world, bool last) {
   if (last) {
     world.read_everything();
     world.run_job(DMR_JOB_RETEST, 0, target_sectors_);
@@ -299,7 +299,7 @@ std::string Run::boot(bool last) {
     if (refusal == DMR_ACCEPTED && !over_) {
       // Opening has looked at every copy: those that are bad are not counted as good.
       lied_about_ = 0;
-      session(world, last);
+      one_boot(world, last);
     }
   } else if (!must_open) {
     over_ = true;

@@ -169,6 +169,11 @@ std::string Run::judge_opening(World& world, dmr_refusal refusal, const dmr_repo
     return "";
   }
   ++stats_.refused;
+  // What lies of the spare make of a first format is nobody's data.
+  if (!formatted_ && (trouble_ || world.spare_trouble())) {
+    over_ = true;
+    return "";
+  }
   // Two copies that were away may come back with a state of the number that was given meanwhile.
   if (!must_open || (refusal == DMR_REFUSED_FORK && two_were_away_)) {
     over_ = true;

@@ -313,7 +313,7 @@ dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_rep
         memcmp(&metadata_.draft(), &metadata_.header(), sizeof(Header)) != 0;
     // Copies that agree may do so in the spare's cache only, from before a flush that failed.
     const bool settled = !changed && metadata_.all_agree(verdict);
-    if (!read_only_ && (!settled || dmr_host_flush(host_, DMR_SPARE) != DMR_STS_OK))
+    if (!read_only_ && (!settled || metadata_.flush_spare() != Status::kOk))
       (void)commit_present();  // if it does not hold, the state says so: metadata_ro
     if (metadata_.rival_possible(verdict)) doubt_all();
   }

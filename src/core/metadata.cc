@@ -263,22 +263,6 @@ void Metadata::note_turns(const Turn (&turns)[kCopies], bool acknowledged,
   count_good();
 }
 
-// Whether it is well to write one more copy of @state though the commit can't be acknowledged. The
-// fewer copies hold a change the better, and a format leaves its mark in place. Of a commit without
-// changes each copy that it mends is a gain; but what is whole must not be torn unless two others
-// are left that hold the present state, under whichever sequence.
-bool Metadata::gains(CopyState state, const Turn (&turns)[kCopies], const Changes& changes) const {
-  if (changes.count() != 0) return false;
-  if (state == CopyState::kInvalid) return true;
-  u32 others = 0;
-  for (u32 c = 0; c < kCopies; ++c) {
-    const bool untouched = turns[c] == Turn::kNotTried && states_[c] == CopyState::kGood;
-    others += turns[c] == Turn::kHolds || untouched;
-  }
-  others -= state == CopyState::kGood;
-  return sequence_.load() != 0 && others >= kOpenQuorum;
-}
-
 Status Metadata::commit(const Changes& changes) {
   highest_ = Sequence(highest_.value() + 1);
   next_->sequence.store(highest_.value());
@@ -298,15 +282,22 @@ Status Metadata::commit(const Changes& changes) {
   Turn turns[kCopies] = {};
   u32 holders = 0;
   u32 failures = 0;
+  bool whole_copy_torn = false;
   constexpr CopyState kOrder[] = {CopyState::kInvalid, CopyState::kStale, CopyState::kGood};
   for (const CopyState turn : kOrder) {
     for (u32 c = 0; c < kCopies; ++c) {
       if (states_[c] != turn) continue;
-      if (failures > kCopies - kWriteQuorum && !gains(turn, turns, changes)) break;
+      // Once it can't be acknowledged, the fewer copies hold a change the better. A commit without
+      // changes goes on, for each bad copy that it mends is a gain, and so is each that outvotes an
+      // unseen rival; but it tears no second copy that held some state whole.
+      const bool gains = changes.count() == 0 && (turn == CopyState::kInvalid ||
+                                                  (sequence_.load() != 0 && !whole_copy_torn));
+      if (failures > kCopies - kWriteQuorum && !gains) break;
       const bool holds = write_copy(c, changes);
       turns[c] = holds ? Turn::kHolds : Turn::kFailed;
       holders += holds;
       failures += !holds;
+      whole_copy_torn |= !holds && turn != CopyState::kInvalid;
     }
   }
   const bool acknowledged = holders >= kWriteQuorum;

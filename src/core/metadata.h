@@ -115,7 +115,6 @@ class Metadata {
   bool write_copy(u32 copy, const Changes& changes);
   bool copy_holds(u32 copy, const BitSet<kTableBlocksMax>& blocks, const Changes& changes);
   enum class Turn : u8 { kNotTried, kFailed, kHolds };
-  bool gains(CopyState state, const Turn (&turns)[kCopies], const Changes& changes) const;
   void note_turns(const Turn (&turns)[kCopies], bool acknowledged, const Changes& changes);
   u32 count_good();
 

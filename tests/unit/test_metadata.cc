@@ -442,8 +442,10 @@ void repair_with_dead_copies_counts_the_others(void**) {
   assert_int_equal(dmr_engine_repair(pair.target->engine()), 3);
   assert_int_equal(pair.status().good_copies, 3);
   assert_int_equal(pair.status().state, DMR_STATE_METADATA_RO);
+  // The repair has reached copies 0 and 2. Copy 4 holds the same table under the sequence before, and
+  // is not touched by a commit that can't hold.
   pair.must_open();
-  assert_int_equal(pair.status().good_copies, 3);
+  assert_int_equal(pair.status().good_copies, 2);
   pair.spare().heal();
   assert_int_equal(dmr_engine_repair(pair.target->engine()), 5);
   assert_int_equal(pair.status().state, DMR_STATE_OK);

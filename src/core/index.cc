@@ -18,9 +18,31 @@ void RegionMap::attach(u64* words, u64 main_sectors) {
   shift_ = shift_for(main_sectors);
 }
 
+void RegionMap::mark_region(u64 region) {
+  __atomic_fetch_or(&words_[region / 64], u64{1} << (region % 64), __ATOMIC_RELEASE);
+}
+
+// I/O that begins in the region before may reach into the block's.
 void RegionMap::mark(Block block) {
   const u64 region = first_sector(block) >> shift_;
-  __atomic_fetch_or(&words_[region / 64], u64{1} << (region % 64), __ATOMIC_RELEASE);
+  mark_region(region);
+  if (region != 0) mark_region(region - 1);
+}
+
+u32 RegionMap::clear_from(u64 sector, u32 sectors) const {
+  const u64 last = (sector + sectors - 1) >> shift_;
+  u64 region = sector >> shift_;
+  while (region <= last) {
+    const u64 word = __atomic_load_n(&words_[region / 64], __ATOMIC_RELAXED) >> (region % 64);
+    if (word != 0) {
+      region += static_cast<u32>(__builtin_ctzll(word));
+      break;
+    }
+    region += 64 - region % 64;
+  }
+  if (region > last) return sectors;
+  const u64 marked = region << shift_;
+  return marked <= sector ? 0 : static_cast<u32>(marked - sector);
 }
 
 void SlotIndex::attach(u16* cells, u32 slots, const Table* table) {

@@ -43,8 +43,10 @@ class RegionMap {
   static u32 words_for(u64 main_sectors);
 
   void attach(u64* words, u64 main_sectors);
-  dmr_region_map view() const { return {words_, shift_}; }
+  dmr_region_map view() const { return {words_, shift_, DMR_SECTOR_BYTES << shift_}; }
   void mark(Block block);
+  // How many of these sectors come before the first that lies in a marked region.
+  u32 clear_from(u64 sector, u32 sectors) const;
   // While no I/O is routed.
   void mark_all(u64 main_sectors) {
     memset(words_, 0xff, words_for(main_sectors) * sizeof(u64));
@@ -52,6 +54,8 @@ class RegionMap {
   void clear(u64 main_sectors) { memset(words_, 0, words_for(main_sectors) * sizeof(u64)); }
 
  private:
+  void mark_region(u64 region);
+
   u64* words_ = nullptr;
   u32 shift_ = 0;
 };

@@ -45,16 +45,16 @@ Engine::Place Engine::place_in_block(u64 sector, u32 sectors, dmr_direction dire
 }
 
 void Engine::route(u64 sector, u32 sectors, dmr_direction direction, dmr_place& place) const {
-  const dmr_region_map map = regions_.view();
-  const Place start = place_in_block(sector, sectors, direction);
+  Place start = {DMR_PLACE_MAIN, sector, regions_.clear_from(sector, sectors)};
+  if (start.sectors == 0) start = place_in_block(sector, sectors, direction);
   u32 done = start.sectors;
   while (done < sectors) {
     const u64 at = sector + done;
-    if (start.kind == DMR_PLACE_MAIN && dmr_all_on_main(&map, at, 1)) {
-      // The rest of a region without redirections needs no look at its blocks.
-      const u64 left = (u64{1} << map.shift) - (at & ((u64{1} << map.shift) - 1));
-      done = static_cast<u32>(min<u64>(sectors, done + left));
-      continue;
+    if (start.kind == DMR_PLACE_MAIN) {
+      // Regions without redirections need no look at their blocks.
+      const u32 clear = regions_.clear_from(at, sectors - done);
+      done += clear;
+      if (clear != 0) continue;
     }
     const Place more = place_in_block(at, sectors - done, direction);
     const bool follows = start.kind == DMR_PLACE_SPARE ? more.sector == start.sector + done : true;

@@ -18,13 +18,12 @@ static_assert(sizeof(struct dmr_bio) % __alignof__(struct dmr_bio) == 0);
 
 static __always_inline unsigned long dmr_enter(const struct dmr_target *target)
 {
-	return DMR_RECORD_COUNTED |
-	       dmr_inflight_enter(&target->pair->host.inflight) * DMR_RECORD_PHASE;
+	return dmr_inflight_enter(&target->pair->host.inflight);
 }
 
 static __always_inline void dmr_leave(const struct dmr_target *target, unsigned long flags)
 {
-	dmr_inflight_leave(&target->pair->host.inflight, !!(flags & DMR_RECORD_PHASE));
+	dmr_inflight_leave(&target->pair->host.inflight, flags & DMR_RECORD_PHASE);
 }
 
 static __always_inline bool dmr_data_begins_at_start(const struct bio *bio)
@@ -35,7 +34,7 @@ static __always_inline bool dmr_data_begins_at_start(const struct bio *bio)
 static __always_inline void *dmr_short_record(const struct bio *bio, unsigned long flags)
 {
 	return (void *)(bio->bi_iter.bi_sector << DMR_RECORD_START_SHIFT |
-			bio_sectors(bio) << DMR_RECORD_SECTORS_SHIFT | flags);
+			bio->bi_iter.bi_size >> (SECTOR_SHIFT - DMR_RECORD_SECTORS_SHIFT) | flags);
 }
 
 /*
@@ -215,7 +214,8 @@ static __always_inline int dmr_map_counted(const struct dmr_target *target, stru
 					   unsigned long flags)
 {
 	/* An empty flush is not plain either. */
-	if (unlikely(!dmr_all_on_main(&target->regions, bio->bi_iter.bi_sector, bio_sectors(bio)) ||
+	if (unlikely(!dmr_all_on_main(&target->regions, bio->bi_iter.bi_sector,
+				      bio->bi_iter.bi_size) ||
 		     !dmr_data_begins_at_start(bio)))
 		return dmr_map_slow(target, bio, flags);
 	bio->bi_private = dmr_short_record(bio, flags);
@@ -272,23 +272,24 @@ static noinline int dmr_end_io_slow(const struct dm_target *ti, struct bio *bio,
 	if (*error)
 		parked = dmr_failed(target, bio, data, error);
 	/* Once parked and not counted, bio, target and pair may be gone. */
-	if (record & DMR_RECORD_COUNTED)
+	if (record & DMR_RECORD_PHASE)
 		dmr_leave(target, record);
 	return parked ? DM_ENDIO_INCOMPLETE : DM_ENDIO_DONE;
 }
 
 int dmr_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 {
-	const unsigned long record = (unsigned long)bio->bi_private;
+	unsigned long flags;
 
 	if (unlikely(*error))
 		return dmr_end_io_slow(ti, bio, error);
-	/* A read from main has neither: one test. */
-	if (!(record & (DMR_RECORD_POINTER | DMR_RECORD_COUNTED)))
-		return DM_ENDIO_DONE;
-	if (unlikely(record & DMR_RECORD_POINTER))
+	flags = (unsigned long)bio->bi_private & DMR_RECORD_FLAGS;
+	if (!flags)
+		return DM_ENDIO_DONE; /* a read from main */
+	/* Ended before, or recorded out of line; with a phase there may be a pointer. */
+	if (unlikely(flags >= DMR_RECORD_ENDED))
 		return dmr_end_io_slow(ti, bio, error);
-	dmr_leave(ti->private, record);
+	dmr_inflight_leave(&((const struct dmr_target *)ti->private)->pair->host.inflight, flags);
 	return DM_ENDIO_DONE;
 }
 

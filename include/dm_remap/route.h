@@ -35,4 +35,29 @@ static inline int dmr_all_on_main(const struct dmr_region_map *map, dmr_u64 sect
 	       !(__atomic_load_n(&map->bits[region / 64], __ATOMIC_RELAXED) >> (region % 64) & 1);
 }
 
+/*
+ * How many of the @sectors sectors (1 or more) from @sector come before the first that lies in a marked
+ * region: these are on main. For what is longer than a region. Any context.
+ */
+static inline dmr_u32 dmr_clear_from(const struct dmr_region_map *map, dmr_u64 sector,
+				     dmr_u32 sectors)
+{
+	const dmr_u64 last = (sector + sectors - 1) >> map->shift;
+	dmr_u64 region = sector >> map->shift;
+	dmr_u64 marked;
+
+	while (region <= last) {
+		marked = __atomic_load_n(&map->bits[region / 64], __ATOMIC_RELAXED) >> (region % 64);
+		if (marked) {
+			region += (dmr_u32)__builtin_ctzll(marked);
+			break;
+		}
+		region += 64 - region % 64;
+	}
+	if (region > last)
+		return sectors;
+	marked = region << map->shift;
+	return marked <= sector ? 0 : (dmr_u32)(marked - sector);
+}
+
 #endif

@@ -29,22 +29,6 @@ void RegionMap::mark(Block block) {
   if (region != 0) mark_region(region - 1);
 }
 
-u32 RegionMap::clear_from(u64 sector, u32 sectors) const {
-  const u64 last = (sector + sectors - 1) >> shift_;
-  u64 region = sector >> shift_;
-  while (region <= last) {
-    const u64 word = __atomic_load_n(&words_[region / 64], __ATOMIC_RELAXED) >> (region % 64);
-    if (word != 0) {
-      region += static_cast<u32>(__builtin_ctzll(word));
-      break;
-    }
-    region += 64 - region % 64;
-  }
-  if (region > last) return sectors;
-  const u64 marked = region << shift_;
-  return marked <= sector ? 0 : static_cast<u32>(marked - sector);
-}
-
 void SlotIndex::attach(u16* cells, u32 slots, const Table* table) {
   cells_ = cells;
   count_ = cells_for(slots);
@@ -65,13 +49,14 @@ SlotIndex::Hit SlotIndex::probe(Block block) const {
   u32 cell = home(block);
   for (;;) {
     const u16 slot = __atomic_load_n(&cells_[cell], __ATOMIC_ACQUIRE);
-    if (slot == kEmpty) return {cell, kNone};
-    if (table_->get(Slot(slot)).block() == block) return {cell, Slot(slot)};
+    if (slot == kEmpty) return {{kNone, Entry::free()}, cell};
+    const Entry entry = table_->get(Slot(slot));
+    if (entry.block() == block) return {{Slot(slot), entry}, cell};
     cell = next(cell);
   }
 }
 
-Slot SlotIndex::find(Block block) const { return probe(block).slot; }
+SlotIndex::Found SlotIndex::find(Block block) const { return probe(block); }
 
 void SlotIndex::put(Block block, Slot slot) {
   __atomic_store_n(&cells_[probe(block).cell], static_cast<u16>(slot.value()), __ATOMIC_RELEASE);

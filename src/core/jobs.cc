@@ -80,7 +80,7 @@ Engine::Taken Engine::retest_block(const Piece& piece) {
 }
 
 Engine::Taken Engine::job_piece(dmr_job_kind kind, const Piece& piece) {
-  if (in_doubt(piece.block, piece.mask)) return Taken::kNo;
+  if (in_doubt(piece.block) & piece.mask) return Taken::kNo;
   switch (kind) {
     case DMR_JOB_REMAP:
       return remap_block(piece);

@@ -156,6 +156,15 @@ static int dmr_map_to_worker(const struct dmr_target *target, struct bio *bio, u
 	return DM_MAPIO_SUBMITTED;
 }
 
+/* What is on main as a whole, with its data at the start of its vector. */
+static __always_inline int dmr_map_plain(const struct dmr_target *target, struct bio *bio,
+					 unsigned long flags)
+{
+	bio->bi_private = dmr_short_record(bio, flags);
+	dmr_set_other_dev(bio, target->main_bdev);
+	return DM_MAPIO_REMAPPED;
+}
+
 /* Sends what map() has counted to its place; @place says how much of it goes there. */
 static int dmr_map_to_place(const struct dmr_target *target, struct bio *bio, unsigned long flags,
 			    const struct dmr_place *place)
@@ -164,10 +173,10 @@ static int dmr_map_to_place(const struct dmr_target *target, struct bio *bio, un
 
 	data = dmr_long_record(bio, flags);
 	if (place->kind == DMR_PLACE_MAIN) {
-		bio_set_dev(bio, target->main_bdev);
+		dmr_set_other_dev(bio, target->main_bdev);
 	} else {
 		data->device = DMR_SPARE;
-		bio_set_dev(bio, target->spare_bdev);
+		dmr_set_other_dev(bio, target->spare_bdev);
 	}
 	bio->bi_iter.bi_sector = place->sector;
 	return DM_MAPIO_REMAPPED;
@@ -183,6 +192,11 @@ static noinline int dmr_map_slow(const struct dmr_target *target, struct bio *bi
 		dmr_leave(target, flags);
 		return dmr_map_flush(target, bio);
 	}
+	/* On a small disk regions are small: what is long may still be plain. */
+	if (bio->bi_iter.bi_size > target->regions.bytes && dmr_data_begins_at_start(bio) &&
+	    dmr_clear_from(&target->regions, bio->bi_iter.bi_sector, bio_sectors(bio)) ==
+		    bio_sectors(bio))
+		return dmr_map_plain(target, bio, flags);
 	if (!flags)
 		flags = dmr_enter(target);
 	dmr_route(target->pair->engine, bio->bi_iter.bi_sector, bio_sectors(bio), direction,
@@ -218,9 +232,7 @@ static __always_inline int dmr_map_counted(const struct dmr_target *target, stru
 				      bio->bi_iter.bi_size) ||
 		     !dmr_data_begins_at_start(bio)))
 		return dmr_map_slow(target, bio, flags);
-	bio->bi_private = dmr_short_record(bio, flags);
-	dmr_set_other_dev(bio, target->main_bdev);
-	return DM_MAPIO_REMAPPED;
+	return dmr_map_plain(target, bio, flags);
 }
 
 int dmr_map(struct dm_target *ti, struct bio *bio)
@@ -233,8 +245,8 @@ int dmr_map(struct dm_target *ti, struct bio *bio)
 }
 
 /* Whether the worker has taken it; otherwise *error is what the application is told. */
-static bool dmr_failed(const struct dmr_target *target, struct bio *bio, struct dmr_bio *data,
-		       blk_status_t *error)
+static noinline bool dmr_failed(const struct dmr_target *target, struct bio *bio,
+				struct dmr_bio *data, blk_status_t *error)
 {
 	const bool failfast = bio->bi_opf & (REQ_FAILFAST_MASK | REQ_RAHEAD);
 	const enum dmr_direction direction = dmr_direction_of(bio);

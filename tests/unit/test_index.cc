@@ -110,7 +110,7 @@ void no_redirected_block_is_missed(void**) {
         return next == blocks.end() ? main : *next * 8;
       };
       const uint64_t first = std::max(block_from(from), from);
-      const uint32_t clear = regions.clear_from(from, static_cast<uint32_t>(sectors));
+      const uint32_t clear = dmr_clear_from(&view, from, static_cast<uint32_t>(sectors));
       if (from + sectors > first) {
         assert_false(on_main(view, from, sectors));
         assert_true(from + clear <= first);
@@ -142,7 +142,7 @@ struct Room {
     table.set(dmr::Slot(slot), dmr::Entry::of(dmr::Block(block), 1, 0));
     index.put(dmr::Block(block), dmr::Slot(slot));
   }
-  uint32_t find(uint64_t block) const { return index.find(dmr::Block(block)).value(); }
+  uint32_t find(uint64_t block) const { return index.find(dmr::Block(block)).slot.value(); }
 
   std::vector<dmr::TableBlock> blocks;
   std::vector<dmr::u16> cells;

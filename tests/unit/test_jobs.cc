@@ -11,24 +11,6 @@ namespace {
 using dmr::Block;
 using dmr::Entry;
 
-std::unique_ptr<Pair> opened(const Devices& devices = {}, const dmr_arguments& how = Arguments()) {
-  auto pair = std::make_unique<Pair>(devices);
-  pair->must_open(how);
-  pair->prefill(0, static_cast<uint32_t>(std::min<uint64_t>(4096, devices.main_sectors)));
-  return pair;
-}
-
-void survives(Pair& pair) {
-  pair.check_all();
-  pair.check_invariants();
-  for (const CrashPolicy policy : {CrashPolicy::kDropAll, CrashPolicy::kKeepAll}) {
-    Pair after(pair);
-    after.reboot(policy);
-    after.check_all();
-    after.check_invariants();
-  }
-}
-
 void answers(const dmr_job& job, uint64_t done, uint64_t failed, uint64_t lost) {
   assert_int_equal(job.done, done);
   assert_int_equal(job.failed, failed);
@@ -256,8 +238,7 @@ void a_freed_slot_is_drained_first(void**) {
 void retest_salvages_what_reads_again(void**) {
   const auto pair = opened();
   pair->main().inject(read_fault(97, 3));
-  std::vector<uint8_t> data(8 * DMR_SECTOR_BYTES);
-  assert_int_equal(pair->target->read(96, 8, data.data()), DMR_STS_IOERR);
+  assert_int_equal(pair->read(96, 8), DMR_STS_IOERR);
   assert_int_equal(pair->status().lost_sectors, 3);
   answers(pair->job(DMR_JOB_RETEST, 0, kSmallMain), 0, 1, 3);
   pair->main().heal();
@@ -305,8 +286,7 @@ void jobs_are_refused_when_nothing_can_be_recorded(void**) {
       const auto pair = opened();
       answers(pair->job(DMR_JOB_REMAP, 96), 1, 0, 0);
       pair->main().inject(read_fault(104, 8));
-      std::vector<uint8_t> data(8 * DMR_SECTOR_BYTES);
-      (void)pair->target->read(104, 8, data.data());
+      (void)pair->read(104, 8);
       pair->main().heal();
       Arguments how;
       if (why == 0) how.read_only_metadata = 1;
@@ -366,8 +346,7 @@ void power_cut_at_every_io_of_a_job(void**) {
         }
         if (kind == DMR_JOB_RETEST) {
           pair->main().inject(read_fault(97, 2));
-          std::vector<uint8_t> data(8 * DMR_SECTOR_BYTES);
-          (void)pair->target->read(96, 8, data.data());
+          (void)pair->read(96, 8);
           pair->main().heal();
           pair->allow_unreadable(97, 2);
         }

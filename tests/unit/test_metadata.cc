@@ -164,7 +164,7 @@ void every_io_of_a_commit_failing(uint32_t count) {
           if (sts == DMR_STS_TRANSPORT && times == 2) continue;
           Fault fault;
           fault.kind = static_cast<IoKind>(kind);
-          fault.sectors = DMR_METADATA_SECTORS;  // slots are test_recovery's business
+          fault.sectors = DMR_METADATA_SECTORS;  // slots are test_bad_slots's business
           fault.spare_ios = n;
           fault.times = times;
           fault.status = sts;

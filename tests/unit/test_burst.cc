@@ -71,6 +71,11 @@ void a_changed_window_begins_anew(void**) {
   burst.add(1);
   assert_int_equal(burst.count(100, 160), 1);
   assert_int_equal(burst.count(100, 1600), 0);
+  // Also if its buckets are as wide as before.
+  assert_int_equal(burst.count(100, 32), 0);
+  burst.add(1);
+  assert_int_equal(burst.count(100, 32), 1);
+  assert_int_equal(burst.count(100, 30), 0);
 }
 
 void long_rests(void**) {
@@ -267,6 +272,26 @@ void canaries_ask_no_place_known_to_be_bad(void**) {
   }
 }
 
+// Where hundreds of blocks in a row have moved, nobody looks for long for one that has not.
+void canaries_pass_over_a_place_that_has_moved_far_and_wide(void**) {
+  constexpr uint32_t kMoved = 300;
+  Pair pair;
+  Image image;
+  for (uint32_t b = 0; b < kMoved; ++b) image.set(b, dmr::Entry::of(dmr::Block(b), 0xff, 0));
+  image.seal(7);
+  image.put_everywhere(pair.spare());
+  pair.must_open();
+  pair.main().inject(write_fault(8000, 8));
+  pair.main().record(true);
+  assert_int_equal(pair.write(8000, 8), DMR_STS_OK);
+  // The first place is main's beginning; the next is an eighth of main away.
+  for (const auto& io : pair.main().records()) {
+    if (io.kind == IoKind::kRead) assert_true(io.sector >= kSmallMain / 8);
+  }
+  assert_int_equal(pair.main().reads(), 1);
+  assert_int_equal(pair.status().slots_used, kMoved + 1);
+}
+
 void a_main_of_few_blocks_all_of_which_moved(void**) {
   const auto pair = std::make_unique<Pair>(Devices{.main_sectors = 16});
   pair->must_open();
@@ -303,6 +328,7 @@ int main() {
       cmocka_unit_test(one_canary_that_reads_is_enough),
       cmocka_unit_test(one_canary_serves_a_batch),
       cmocka_unit_test(canaries_ask_no_place_known_to_be_bad),
+      cmocka_unit_test(canaries_pass_over_a_place_that_has_moved_far_and_wide),
       cmocka_unit_test(a_main_of_few_blocks_all_of_which_moved),
   };
   return cmocka_run_group_tests_name("burst", tests, nullptr, nullptr);

@@ -105,6 +105,22 @@ void remap_over_slots_that_fail(void**) {
   }
 }
 
+// However often it is tried: no slot gives back what was written.
+void remap_onto_a_spare_that_drops_all_writes_fails(void**) {
+  const auto pair = opened();
+  Fault silent = write_fault(DMR_METADATA_SECTORS, kForever - DMR_METADATA_SECTORS);
+  silent.effect = Effect::kDrop;
+  pair->spare().inject(silent);
+  answers(pair->job(DMR_JOB_REMAP, 96), 0, 1, 0);
+  assert_int_equal(pair->status().slots_used, 0);
+  assert_true(pair->status().slots_retired < 100);
+  assert_int_equal(pair->route(96, 8, DMR_WRITE).kind, DMR_PLACE_MAIN);
+  survives(*pair);
+  pair->spare().heal();
+  answers(pair->job(DMR_JOB_REMAP, 96), 1, 0, 0);
+  survives(*pair);
+}
+
 // ---- unmap --------------------------------------------------------------------------------------
 
 void unmap_moves_the_data_back(void**) {
@@ -478,6 +494,7 @@ int main() {
       cmocka_unit_test(remap_works_without_auto_remap),
       cmocka_unit_test(remap_on_a_full_spare_fails),
       cmocka_unit_test(remap_over_slots_that_fail),
+      cmocka_unit_test(remap_onto_a_spare_that_drops_all_writes_fails),
       cmocka_unit_test(unmap_moves_the_data_back),
       cmocka_unit_test(unmap_flushes_main_and_reads_it_back),
       cmocka_unit_test(unmap_refuses_blocks_with_lost_sectors),

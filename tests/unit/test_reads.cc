@@ -324,6 +324,60 @@ void a_new_slot_that_fails_under_a_weak_sector(void**) {
   }
 }
 
+// The sector reads at every second try, by itself only. To be the first of main's faults.
+void always_weak(Pair& pair, uint64_t sector) {
+  bad(pair, sector);
+  pair.host.before_io = [&pair, sector, fails = false](const dmr_host::Io& io) mutable {
+    if (io.device != DMR_MAIN) return;
+    const bool alone = io.sector == sector && io.sectors == 1;
+    if (alone) fails = !fails;
+    pair.main().faults().front().times = alone && !fails ? 0 : kForever;
+  };
+}
+
+// More of them than one batch can retire. What did not read when the first batch gave up, and does
+// in the next, is no error.
+void many_new_slots_fail_under_a_weak_sector(void**) {
+  const auto pair = opened();
+  always_weak(*pair, 1234);
+  bad(*pair, 1237, 8);
+  pair->spare().inject(write_fault(dmr::slot_sector(dmr::Slot(0)), 8 * 20));
+  assert_int_equal(pair->read(1232, 8), DMR_STS_OK);
+  assert_int_equal(pair->status().slots_retired, 20);
+  assert_int_equal(pair->entry_of(1234).slot, 20);
+  assert_int_equal(pair->entry_of(1234).spare_mask, 0x04);
+  pair->host.before_io = nullptr;
+  survives(*pair);
+}
+
+// No slot keeps what it is given, however often that is tried. What reads is returned; what does
+// not, or of an attempt that ended with slots to retire, is EIO. Nothing is recorded.
+void a_read_over_a_spare_without_a_good_slot_tells_the_truth(void**) {
+  for (const uint64_t drops : {uint64_t{16}, kForever}) {
+    for (const bool unreadable : {false, true}) {
+      const auto pair = opened();
+      always_weak(*pair, 1234);
+      if (unreadable) pair->main().inject(read_fault(1237));
+      Fault fault = write_fault(DMR_METADATA_SECTORS, kForever - DMR_METADATA_SECTORS);
+      fault.effect = Effect::kDrop;
+      fault.times = drops;
+      pair->spare().inject(fault);
+      fault.effect = Effect::kFail;
+      fault.times = kForever;
+      pair->spare().inject(fault);
+      const bool whole = drops == kForever && !unreadable;
+      assert_int_equal(pair->read(1232, 8), whole ? DMR_STS_OK : DMR_STS_IOERR);
+      assert_int_equal(pair->status().slots_used, 0);
+      assert_int_equal(pair->status().lost_sectors, 0);
+      assert_in_range(pair->status().slots_retired, drops == kForever ? 0 : 8, 64);
+      pair->host.before_io = nullptr;
+      pair->main().heal();
+      pair->check(1232, 8);
+      survives(*pair);
+    }
+  }
+}
+
 // ---- Writers meanwhile --------------------------------------------------------------------------
 
 // A read error seen before an intervening write proves nothing: what counts is what reads after
@@ -457,6 +511,8 @@ int main() {
       cmocka_unit_test(a_slots_sector_that_does_not_read_stays),
       cmocka_unit_test(a_slots_sector_is_tried_again),
       cmocka_unit_test(a_new_slot_that_fails_under_a_weak_sector),
+      cmocka_unit_test(many_new_slots_fail_under_a_weak_sector),
+      cmocka_unit_test(a_read_over_a_spare_without_a_good_slot_tells_the_truth),
       cmocka_unit_test(a_write_in_flight_at_the_drain_makes_the_sector_well),
       cmocka_unit_test(the_gate_is_closed_while_sectors_are_read_again),
       cmocka_unit_test(a_write_that_met_the_gate_revives_the_sector),

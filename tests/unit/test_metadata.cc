@@ -164,7 +164,7 @@ void every_io_of_a_commit_failing(uint32_t count) {
           if (sts == DMR_STS_TRANSPORT && times == 2) continue;
           Fault fault;
           fault.kind = static_cast<IoKind>(kind);
-          fault.sectors = DMR_METADATA_SECTORS;  // slots are test_recovery's business
+          fault.sectors = DMR_METADATA_SECTORS;  // slots are test_bad_slots's business
           fault.spare_ios = n;
           fault.times = times;
           fault.status = sts;
@@ -626,6 +626,67 @@ void two_copies_away_for_a_boot_are_no_fork_when_they_are_back(void**) {
   }
 }
 
+// ---- What is read twice at open -----------------------------------------------------------------
+
+Image labelled(const char* label) {
+  Image image;
+  strcpy(image.header.label, label);
+  image.seal(kFirstSequence);
+  return image;
+}
+
+// The winner's header, byte for byte, from whichever of its copies still reads; not one of the same
+// state that differs in the rest.
+void the_winners_header_is_read_from_another_of_its_copies(void**) {
+  Pair pair;
+  labelled("first").put_everywhere(pair.spare());
+  labelled("other").put_header(pair.spare(), 1);
+  Fault second = read_fault(0);
+  second.spare_ios = 1;
+  pair.spare().inject(second);
+  pair.must_open();
+  assert_string_equal(pair.status().label, "first");
+}
+
+// What changed between the two looks is not what was elected, be it whole or damaged.
+void a_header_that_changed_after_the_election_is_not_taken(void**) {
+  for (const bool whole : {true, false}) {
+    Pair pair;
+    Image image = labelled("first");
+    image.put_everywhere(pair.spare());
+    strcpy(image.header.label, "other");
+    if (whole) image.seal(kFirstSequence);
+    uint32_t looks = 0;
+    pair.host.before_io = [&](const dmr_host::Io& io) {
+      if (io.device == DMR_SPARE && io.kind == IoKind::kRead && io.sector == 0 && ++looks == 2)
+        image.put_header(pair.spare(), 0);
+    };
+    pair.must_open();
+    assert_true(looks >= 2);
+    assert_string_equal(pair.status().label, "first");
+    pair.host.before_io = nullptr;
+  }
+}
+
+// Another pair's state, with the same table: if the winner can't be made the only one, a reboot may
+// find the other.
+void another_pairs_copy_is_a_rival(void**) {
+  Pair pair;
+  Image mine, others;
+  mine.seal(kFirstSequence + 1);
+  others.header.uuid[0] ^= 1;
+  others.seal(kFirstSequence);
+  for (uint32_t c = 0; c < dmr::kCopies; ++c) (c < 2 ? mine : others).put(pair.spare(), c);
+  pair.spare().inject(write_fault(0, DMR_METADATA_SECTORS));
+  pair.must_open();
+  assert_int_equal(pair.status().state, DMR_STATE_METADATA_RO);
+  assert_int_equal(pair.route(0, 8, DMR_WRITE).kind, DMR_PLACE_ERROR);
+  assert_int_equal(pair.route(0, 8, DMR_READ).kind, DMR_PLACE_MAIN);
+  pair.spare().heal();
+  assert_int_equal(dmr_engine_repair(pair.target->engine()), 5);
+  assert_int_equal(pair.route(0, 8, DMR_WRITE).kind, DMR_PLACE_MAIN);
+}
+
 void a_sequence_that_can_not_be_followed_is_damage(void**) {
   Pair pair;
   Image image;
@@ -665,6 +726,9 @@ int main() {
       cmocka_unit_test(settle_commits_counters_every_ten_minutes_at_most),
       cmocka_unit_test(a_sequence_of_a_copy_that_lost_is_skipped),
       cmocka_unit_test(two_copies_away_for_a_boot_are_no_fork_when_they_are_back),
+      cmocka_unit_test(the_winners_header_is_read_from_another_of_its_copies),
+      cmocka_unit_test(a_header_that_changed_after_the_election_is_not_taken),
+      cmocka_unit_test(another_pairs_copy_is_a_rival),
       cmocka_unit_test(a_sequence_that_can_not_be_followed_is_damage),
   };
   return cmocka_run_group_tests_name("metadata", tests, nullptr, nullptr);

@@ -264,11 +264,11 @@ void Run::note_end(World& world) {
   trouble_ = world.spare_trouble();
   if (world.power_failed()) {
     ++stats_.power_cuts;
-    if (world.good_copies_at_power_cut() != 0) good_ = world.good_copies_at_power_cut();
+    if (world.status_at_power_cut().state != DMR_STATE_INACTIVE)
+      good_ = world.status_at_power_cut().good_copies;
     power_returns();
-  } else {
-    const uint32_t good = world.status().good_copies;
-    if (good != 0) good_ = good;
+  } else if (world.status().state != DMR_STATE_INACTIVE) {
+    good_ = world.status().good_copies;
   }
   host_.main.set_offline(false);
   host_.spare.set_offline(false);

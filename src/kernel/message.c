@@ -87,7 +87,7 @@ static int dmr_message_stats(struct dm_target *ti, unsigned int argc, char **arg
 	DMEMIT("repairs=%llu\n", status.repairs);
 	DMEMIT("slots_total=%u\n", status.slots_total);
 	DMEMIT("slots_used=%u\n", status.slots_used);
-	DMEMIT("memory_bytes=%llu\n", status.arena_bytes + sizeof(*target->pair) +
+	DMEMIT("memory_bytes=%llu\n", status.arena_bytes + sizeof(*target->pair) + sizeof(*target) +
 	       num_possible_cpus() * sizeof(struct dmr_inflight_count));
 	return DMR_ANSWERED;
 }

@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 DEBUG ?= 0
 
 .DEFAULT_GOAL := all
-.PHONY: all clean help test unit sim soak coverage vm-test gate demo bench install uninstall load unload info \
+.PHONY: all clean help test unit sim soak coverage vm-test test-debug gate demo bench install uninstall load unload info \
 	monitor devices devices-clean
 
 # A C++ compiler of the user's choice reaches kbuild by itself; the check has to know of it.
@@ -43,6 +43,9 @@ coverage: ## lines and branches of the core that unit tests and simulator reach
 
 vm-test: ## the tests of tests/vm, in virtual machines; TESTS="name…" for some of them
 	@tests/vm/run-tests $(TESTS)
+
+test-debug: ## tests/vm on kernels with KASAN, lockdep, kmemleak, failing memory and I/O; threads on one with KCSAN
+	@tests/debug/run-tests $(TESTS)
 
 gate: ## check the built modules' symbols and sections
 	@tools/gate

@@ -29,6 +29,9 @@ apt_update_once() {
 	export DMR_APT_UPDATED=1
 }
 
+# The first line of a package's field, as the package index has it: the candidate comes first.
+package_field() { apt-cache show --no-all-versions "$1" 2>/dev/null | sed -n "s/^$2: //p" | sed -n 1p; }
+
 # The compiler that a kernel was built with, from its headers, and the C++ compiler beside it.
 kernel_cc() {
 	sed -n 's/^CONFIG_CC_VERSION_TEXT="\{0,1\}\([^ ]*\).*/\1/p' "$1/include/config/auto.conf" |

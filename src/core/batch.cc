@@ -48,7 +48,8 @@ bool Engine::suspect(Slot slot) const {
 }
 
 void Engine::add_suspect(Slot slot) {
-  if (suspect_count_ < kSuspectsMax && !suspect(slot)) suspects_[suspect_count_++] = slot;
+  DMR_ASSERT(!suspect(slot));  // it gets no more data
+  if (suspect_count_ < kSuspectsMax) suspects_[suspect_count_++] = slot;
 }
 
 // Slots that failed the attempt before this one are retired by this one.

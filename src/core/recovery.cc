@@ -103,7 +103,8 @@ bool Engine::main_answers() {
 }
 
 void Engine::enter_main_failed() {
-  if (main_failed_.exchange(1) == 0) emit(DMR_EVENT_MAIN_FAILED, Block(0), Slot(0), 0);
+  main_failed_.store(1);
+  emit(DMR_EVENT_MAIN_FAILED, Block(0), Slot(0), 0);
 }
 
 void Engine::resume_remap() {
@@ -142,16 +143,11 @@ Engine::Step Engine::mend_write(const Piece& piece) {
   const SectorMask moving = homeless | in_slot;
   const Entry wanted = Entry::of(piece.block, (piece.entry.spare_mask() & ~piece.mask) | moving,
                                  piece.entry.lost_mask() & ~piece.mask);
-  switch (place(piece, homeless, moving, wanted, give_up)) {
-    case Taken::kYes:
-      piece.request->outcome |= kWaits;
-      return gate_.load() != 0 ? Step::kSealNow : Step::kDone;
-    case Taken::kSealFirst:
-      return Step::kSealFirst;
-    case Taken::kNo:
-      break;
-  }
-  return fail_piece(piece, DMR_OUTCOME_AS_FAILED);
+  const Taken taken = place(piece, homeless, moving, wanted, give_up);
+  if (taken == Taken::kNo) return fail_piece(piece, DMR_OUTCOME_AS_FAILED);
+  if (taken == Taken::kSealFirst) return Step::kSealFirst;
+  piece.request->outcome |= kWaits;
+  return gate_.load() != 0 ? Step::kSealNow : Step::kDone;
 }
 
 // Settles what waited for the batch, and completes the writes that are through.
@@ -220,7 +216,8 @@ Engine::Step Engine::move_weak(const Piece& piece, const ReadResult& before, Sec
 Engine::Step Engine::mend_read(const Piece& piece) {
   const u32 retries = config_[DMR_CONFIG_READ_RETRIES].load();
   const dmr_request& request = *piece.request;
-  const bool alone = request.failed && request.sectors == geometry_.main_logical_sectors;
+  DMR_ASSERT(request.failed);
+  const bool alone = request.sectors == geometry_.main_logical_sectors;
   const ReadResult main = read_sectors(DMR_MAIN, first_sector(piece.block),
                                        piece.mask & piece.entry.on_main(), retries, alone);
   ReadResult slot;
@@ -233,7 +230,8 @@ Engine::Step Engine::mend_read(const Piece& piece) {
   SectorMask lost = main.bad;
   Step step = Step::kDone;
   const SectorMask doubtful = main.weak | main.bad;
-  if (doubtful != 0 && may_remap() && !(in_doubt(piece.block) & doubtful)) {
+  if (doubtful != 0 && may_remap()) {
+    DMR_ASSERT((in_doubt(piece.block) & doubtful) == 0);  // nor is it metadata_ro
     step = move_weak(piece, main, lost);
     if (step == Step::kSealFirst) return step;
   }

@@ -7,6 +7,7 @@
 #include <linux/bvec.h>
 
 #include "bio.h"
+#include "compat.h"
 #include "log.h"
 #include "pair.h"
 #include "target.h"
@@ -28,7 +29,7 @@ static __always_inline void dmr_leave(const struct dmr_target *target, unsigned 
 
 static __always_inline bool dmr_data_begins_at_start(const struct bio *bio)
 {
-	return !(bio->bi_iter.bi_idx | bio->bi_iter.bi_bvec_done);
+	return !(bio->bi_iter.bi_idx | bio->bi_iter.dmr_bi_offset);
 }
 
 static __always_inline void *dmr_short_record(const struct bio *bio, unsigned long flags)
@@ -78,7 +79,7 @@ static struct dmr_bio *dmr_long_record(struct bio *bio, unsigned long flags)
 	dmr_fill_request(data, bio, bio->bi_iter.bi_sector, bio_sectors(bio));
 	data->bio = bio;
 	data->data_index = bio->bi_iter.bi_idx;
-	data->data_offset = bio->bi_iter.bi_bvec_done;
+	data->data_offset = bio->bi_iter.dmr_bi_offset;
 	data->device = DMR_MAIN;
 	data->is_flush = false;
 	data->status = BLK_STS_IOERR;
@@ -313,7 +314,7 @@ static struct bvec_iter dmr_data_of(const struct dmr_request *request, u32 offse
 	struct bvec_iter iter = {
 		.bi_size = request->sectors << SECTOR_SHIFT,
 		.bi_idx = data->data_index,
-		.bi_bvec_done = data->data_offset,
+		.dmr_bi_offset = data->data_offset,
 	};
 
 	bvec_iter_advance(data->bio->bi_io_vec, &iter, offset_sectors << SECTOR_SHIFT);

@@ -2,13 +2,14 @@
 # dm-remap. The module itself is built by the kernel's own build system, from the file Kbuild.
 #
 # For the targets that use virtual machines: KERNELS="default 6.12 ..." names their kernels, as
-# tools/kernel does; FLAVOURS="release debug" the builds of the module (vm-test).
+# tools/kernel does; FLAVOURS="release debug" the builds of the module (vm-test);
+# LONG=N makes vm-test's random and timed tests N times as long.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 DEBUG ?= 0
 
 .DEFAULT_GOAL := all
-.PHONY: all clean help test unit sim soak coverage vm-test gate demo bench install uninstall load unload info \
+.PHONY: all clean help test unit sim soak fuzz coverage vm-test gate demo bench install uninstall load unload info \
 	monitor devices devices-clean
 
 # A C++ compiler of the user's choice reaches kbuild by itself; the check has to know of it.
@@ -37,6 +38,9 @@ sim: ## the simulator: SEEDS=20000 runs, and the mutations that it must catch
 
 soak: ## further runs of the simulator, for SECONDS=600
 	@tools/sim soak $(SECONDS)
+
+fuzz: ## the fuzzers, for SECONDS=600: metadata, table lines, messages
+	@tools/fuzz soak $(SECONDS)
 
 coverage: ## lines and branches of the core that unit tests and simulator reach
 	@tools/coverage

@@ -5,12 +5,14 @@
 # use, as tools/kernel does: any Debian kernel; "default" is the release's own. FLAVOURS="release debug"
 # says how the module is built for each. By default tests use 6.1, as release and debug build, 6.12 and
 # 7.3, as release build.
+# LONG=N makes vm-test's random and timed tests N times as long.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 DEBUG ?= 0
 
 .DEFAULT_GOAL := all
-.PHONY: all clean help test unit sim soak coverage vm-test test-debug gate lint claims demo bench install uninstall load unload info \
+.PHONY: all clean help test unit sim soak fuzz coverage vm-test test-debug gate lint claims demo bench \
+	install uninstall load unload info \
 	monitor devices devices-clean
 
 # A C++ compiler of the user's choice reaches kbuild by itself; the check has to know of it.
@@ -39,6 +41,9 @@ sim: ## the simulator: SEEDS=20000 runs, and the mutations that it must catch
 
 soak: ## further runs of the simulator, for SECONDS=600
 	@tools/sim soak $(SECONDS)
+
+fuzz: ## the fuzzers, for SECONDS=600: metadata, table lines, messages
+	@tools/fuzz soak $(SECONDS)
 
 coverage: ## lines and branches of the core that unit tests and simulator reach
 	@tools/coverage

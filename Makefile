@@ -66,7 +66,7 @@ lint: ## sparse, a build with clang, both without a warning
 demo: ## a failing disk and its rescue, in a virtual machine
 	@tools/demo
 
-bench: ## instructions per I/O against dm-linear, in a virtual machine
+bench: ## what it costs against dm-linear, in a virtual machine; fails if it is too much
 	@tools/bench
 
 install: ## install the module and have it loaded at boot (DESTDIR, INSTALL_MOD_PATH)

@@ -37,6 +37,7 @@ report() {
 		! grep -qE 'preparing (ramdisk|loop|scsi_debug) device' "$log" || device=other
 		grep -q 'preparing.*devices' "$log" || [ $device = other ] || device=none
 		echo "SUITE $name $result $(sed -n 's/.*wall: *\([0-9:]*\).*/\1/p' "$log" | tail -n 1) $device"
+		[[ $result =~ passed|skipped|warnings ]] || grep -v '^.\{0,16\}## ' "$log" | tail -n 15 | sed "s/^/$name: /"
 	done <results/list
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # A file system under load on a pair that keeps getting worse, for an hour of the guest's time.
-#   filesystem.sh ext4|xfs|btrfs
+#   filesystem.sh ext4|xfs|btrfs [SECONDS]
 # Load: a tree whose every byte is known (tests/stacks/tree.c), fio that verifies what it reads,
 # dbench, and stress-ng now and then. Afterwards the file system's own check, and the tree and all other
 # files compared; all of it again after the target was closed and opened.
@@ -77,7 +77,6 @@ quietly $make /dev/mapper/remap
 quietly mount /dev/mapper/remap /mnt
 start_load
 began=$SECONDS
-head -1 /proc/stat
 for ((steps = 1; SECONDS - began + step < seconds; steps++)); do
 	decay 6
 	[ $((steps % 2)) -ne 0 ] || stress
@@ -86,10 +85,10 @@ for ((steps = 1; SECONDS - began + step < seconds; steps++)); do
 	[ $((steps % 10)) -ne 0 ] || must dmsetup resume remap
 	[ "$steps" -ne 30 ] || decay_spare
 	remap_is_sound
+	[ $((steps % 10)) -ne 0 ] || echo "$((SECONDS - began)) guest seconds: $(decay_report); $(dmsetup status remap)"
 	wait_until $((steps * step))
 done
 tree_is_done
-head -1 /proc/stat; cat /proc/uptime; ps -eo time,cputimes,comm --sort -time | head -4; grep -E 'ctxt|proc|intr' /proc/stat | cut -c 1-50; grep -E "timer|LOC" /proc/interrupts; cat /proc/diskstats | tail -5
 wait "$fio_pid" || die "fio: $(cat /tmp/fio)"
 wait "$dbench_pid" || die "dbench: $(tail /tmp/dbench)"
 took=$((SECONDS - began))

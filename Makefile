@@ -12,8 +12,7 @@ DEBUG ?= 0
 
 .DEFAULT_GOAL := all
 .PHONY: all clean help test unit sim soak fuzz coverage vm-test test-debug gate lint claims demo bench \
-	install uninstall load unload info \
-	monitor devices devices-clean
+	install uninstall load unload info monitor devices devices-clean
 
 # A C++ compiler of the user's choice reaches kbuild by itself; the check has to know of it.
 ifeq ($(origin CXX),command line)

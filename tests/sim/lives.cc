@@ -6,10 +6,14 @@
 // A life is a row of boots. A boot opens, and takes one action: a write that main takes, refuses, or
 // refuses once; a read, remap, unmap, retest, repair or flush. If the engine then knows what the next
 // one would not (a commit that failed, a slot that was freed or is not flushed), a second action
-// follows. Power fails at
+// follows, and a third if one has failed. Power fails at
 // any moment of it, with any subset of what is not flushed kept; or the boot ends in peace, with the
 // caches as they are. That, and that main refuses to be written, is no fault: faults are those of
 // FaultKind (lives_disks.h), each injected before the opening or before an action.
+//
+// States are found until there are as many as were asked for. All of them are visited: opened, and
+// each action taken. Those whose turn comes before the last is found are lived on from in every way:
+// with all faults that may still come, all second actions, and all power cuts.
 //
 // The engine is the real one, and boots are run, not modelled. What is looked at after each opening
 // and each action stands at the top of lives_pair.h.
@@ -33,7 +37,7 @@ constexpr std::array<Kind, 4> kKinds = {{{"one block, one slot", false, 1},
                                          {"one block, two slots", false, 2},
                                          {"two blocks, one slot", true, 1},
                                          {"two blocks, two slots", true, 2}}};
-constexpr uint32_t kActionsMax = 2;  // of one boot, after its opening
+constexpr uint32_t kActionsMax = 3;  // of one boot, after its opening
 constexpr uint32_t kFlushesMax = 7;  // of one action: which of them may fail
 
 struct Choices {
@@ -44,12 +48,13 @@ struct Choices {
 };
 
 struct Counts {
-  uint64_t states = 0, outcomes = 0, openings = 0, refusals = 0, actions = 0, cut_short = 0;
+  uint64_t states = 0, lived_on = 0, outcomes = 0, openings = 0, refusals = 0, actions = 0, cut_short = 0;
   uint64_t boots = 0;   // of the longest life
   uint64_t whole = 0;   // kinds of which there are no more states
   uint64_t violations = 0;
   void add(const Counts& other) {
     states += other.states;
+    lived_on += other.lived_on;
     outcomes += other.outcomes;
     openings += other.openings;
     refusals += other.refusals;
@@ -107,12 +112,13 @@ Steps::Steps(const Kind& kind) {
   action(ActionKind::kRetest, 1);
   action(ActionKind::kRepair, 1);
   action(ActionKind::kFlush, 1);
-  fault(FaultKind::kCopyUnreadable, kCopies, true, true);
+  fault(FaultKind::kCopyUnreadable, kCopies, true, false);
   fault(FaultKind::kCopyAway, kCopies, true, false);
   fault(FaultKind::kCopyRefuses, kCopies, true, true);
   fault(FaultKind::kCopyRefusesLate, kCopies, true, true);
-  fault(FaultKind::kCopyDrops, kCopies, true, true);
+  fault(FaultKind::kCopyDrops, kCopies, false, true);
   fault(FaultKind::kSlotRefuses, kind.slots, false, true);
+  fault(FaultKind::kSlotRefusesOnce, kind.slots, false, true);
   fault(FaultKind::kSlotDrops, kind.slots, false, true);
   fault(FaultKind::kSlotUnreadable, kind.slots, false, true);
   fault(FaultKind::kSpareFlush, kFlushesMax, true, true);
@@ -218,35 +224,43 @@ class Search {
  private:
   bool expand();
   bool act_on(uint32_t depth);
+  void inject(const std::vector<uint8_t>& faults);
   bool take(uint8_t action);
   bool may_help(const Step& action) const;
   bool replay_boot(const std::string& text, Left& left);
-  // Calls @visit for each choice of at most @most of @faults; false as soon as it does.
+  // Calls @visit(set, met) for each choice of at most @most of @faults, and stops when it returns
+  // false. @met says whether all of the set were met. Of two, one is met by itself: until a fault is
+  // met it changes nothing.
   template <typename Visit>
-  bool for_each_set(const std::vector<uint8_t>& faults, uint32_t most, Visit visit);
+  static bool for_each_set(const std::vector<uint8_t>& faults, uint32_t most, Visit visit);
 
   Steps steps_;
   dmr_host pair_;
   States states_;
   uint64_t current_ = 0;
+  bool only_visit_ = false;
   Left left_;
   Script script_;
   bool met_ = false;  // by the last step
   std::array<dmr_host::Snapshot, kActionsMax> snapshots_;
   uint64_t outcomes_ = 0;
   uint64_t boots_ = 0;
+  uint64_t lived_on_ = 0;
 };
 
 template <typename Visit>
 bool Search::for_each_set(const std::vector<uint8_t>& faults, uint32_t most, Visit visit) {
-  std::vector<uint8_t> set;
-  if (!visit(set)) return false;
+  bool met = false;
+  if (!visit(std::vector<uint8_t>{}, met)) return false;
+  std::vector<bool> alone(faults.size());
   for (size_t i = 0; most != 0 && i < faults.size(); ++i) {
-    set = {faults[i]};
-    if (!visit(set)) return false;
-    for (size_t j = i + 1; most > 1 && j < faults.size(); ++j) {
-      set = {faults[i], faults[j]};
-      if (!visit(set)) return false;
+    if (!visit(std::vector<uint8_t>{faults[i]}, met)) return false;
+    alone[i] = met;
+  }
+  for (size_t i = 0; most > 1 && i < faults.size(); ++i) {
+    for (size_t j = i + 1; j < faults.size(); ++j) {
+      if (!alone[i] && !alone[j]) continue;
+      if (!visit(std::vector<uint8_t>{faults[i], faults[j]}, met)) return false;
     }
   }
   return true;
@@ -264,39 +278,45 @@ bool Search::may_help(const Step& action) const {
   return action.action != ActionKind::kRead || pair_.disks().state.fault_count != 0;
 }
 
+void Search::inject(const std::vector<uint8_t>& faults) {
+  for (const uint8_t fault : faults) {
+    script_.push(fault);
+    pair_.disks().inject(steps_[fault].fault);
+  }
+}
+
+// All that may come after the boot's first @depth actions.
 bool Search::act_on(uint32_t depth) {
   pair_.save(snapshots_[depth]);
   const Script before = script_;
-  const uint32_t left = pair_.disks().state.faults_left;
-  return for_each_set(steps_.faults, left, [&](const std::vector<uint8_t>& set) {
-    for (const uint8_t action : steps_.actions) {
+  const uint32_t left = only_visit_ ? 0 : pair_.disks().state.faults_left;
+  return std::all_of(steps_.actions.begin(), steps_.actions.end(), [&](uint8_t action) {
+    return for_each_set(steps_.faults, left, [&](const std::vector<uint8_t>& set, bool& met) {
       pair_.restore(snapshots_[depth]);
       script_ = before;
-      for (const uint8_t fault : set) {
-        script_.push(fault);
-        pair_.disks().inject(steps_[fault].fault);
-      }
-      if (!may_help(steps_[action])) continue;
+      inject(set);
+      met = false;
+      if (!may_help(steps_[action])) return true;
       if (!take(action)) return false;
-      if (met_ && depth + 1 < kActionsMax && pair_.remembers() && !act_on(depth + 1)) return false;
-    }
-    return true;
+      met = met_;
+      if (!met || only_visit_) return true;
+      const uint32_t most = pair_.failed() ? kActionsMax : pair_.remembers() ? kActionsMax - 1 : 1;
+      return depth + 1 >= most || act_on(depth + 1);
+    });
   });
 }
 
 // All boots that begin with the current state.
 bool Search::expand() {
   left_ = states_[current_];
-  return for_each_set(steps_.faults_before_opening, left_.faults,
-                      [&](const std::vector<uint8_t>& set) {
+  return for_each_set(steps_.faults_before_opening, only_visit_ ? 0 : left_.faults,
+                      [&](const std::vector<uint8_t>& set, bool& met) {
                         pair_.begin(left_);
                         script_ = Script{};
-                        for (const uint8_t fault : set) {
-                          script_.push(fault);
-                          pair_.disks().inject(steps_[fault].fault);
-                        }
+                        inject(set);
                         if (!take(steps_.open)) return false;
-                        return !met_ || !pair_.opened() || act_on(0);
+                        met = met_;
+                        return !met || !pair_.opened() || act_on(0);
                       });
 }
 
@@ -313,8 +333,9 @@ bool Search::run() {
       ++boots_;
       end_of_boot = states_.size();
     }
-    // From now on there is nobody to tell.
-    if (states_.full()) pair_.disks().on_outcome = nullptr;
+    only_visit_ = states_.full();
+    if (only_visit_) pair_.disks().on_outcome = nullptr;
+    lived_on_ += !only_visit_;
     if (!expand()) return false;
   }
   return true;
@@ -323,6 +344,7 @@ bool Search::run() {
 Counts Search::counts() const {
   Counts counts;
   counts.states = current_;
+  counts.lived_on = lived_on_;
   counts.outcomes = outcomes_;
   counts.openings = pair_.openings;
   counts.refusals = pair_.refusals;
@@ -505,11 +527,11 @@ int run(const Choices& choices) {
     const Counts& c = sums[faults];
     if (c.states == 0 && c.violations == 0) continue;
     std::printf(
-        "lives with %u faults: %llu states (of %llu kinds of pair: all there are), lives of up to "
-        "%llu boots; %llu outcomes, %llu openings, %llu refused, %llu actions, %llu cuts not whole; "
-        "%llu violations\n",
-        faults, number(c.states), number(c.whole), number(c.boots), number(c.outcomes),
-        number(c.openings), number(c.refusals), number(c.actions), number(c.cut_short),
+        "lives with %u faults: %llu states visited, %llu lived on from (of %llu kinds of pair: all "
+        "there are), lives of up to %llu boots; %llu outcomes, %llu openings, %llu refused, %llu "
+        "actions, %llu cuts not whole; %llu violations\n",
+        faults, number(c.states), number(c.lived_on), number(c.whole), number(c.boots),
+        number(c.outcomes), number(c.openings), number(c.refusals), number(c.actions), number(c.cut_short),
         number(c.violations));
     states += c.states;
     violations += c.violations;

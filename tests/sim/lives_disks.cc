@@ -163,10 +163,11 @@ bool Disks::all_met() const {
 }
 
 bool Disks::meets(FaultKind kind, uint32_t place) {
+  const bool once = kind == FaultKind::kMainWeak || kind == FaultKind::kSlotRefusesOnce;
   for (uint32_t i = 0; i < state.fault_count; ++i) {
     LifeFault& fault = state.faults[i];
     if (fault.kind != kind || fault.place != place) continue;
-    if (fault.met && kind == FaultKind::kMainWeak) continue;
+    if (fault.met && once) continue;
     fault.met = true;
     return true;
   }
@@ -314,7 +315,8 @@ dmr_sts Disks::write_user(dmr_device device, uint64_t sector, uint32_t sectors, 
   const uint32_t count = sectors / unit_;
   if (device == DMR_SPARE) {
     const uint32_t slot = (cell - kSlotCell) / 2;
-    if (meets(FaultKind::kSlotRefuses, slot)) return DMR_STS_MEDIUM;
+    if (meets(FaultKind::kSlotRefuses, slot) || meets(FaultKind::kSlotRefusesOnce, slot))
+      return DMR_STS_MEDIUM;
     if (!by_user && !fua && meets(FaultKind::kSlotDrops, slot)) return DMR_STS_OK;
   } else {
     bool refused = false;

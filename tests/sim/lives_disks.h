@@ -52,9 +52,10 @@ enum class FaultKind : uint8_t {
   kCopyRefusesLate,  // writes fail, and are in the spare's cache all the same
   kCopyDrops,        // writes are acknowledged, and nothing comes of them
   // Place: a slot.
-  kSlotRefuses,
+  kSlotRefuses,     // writes fail
   kSlotDrops,  // writes that will be read back
   kSlotUnreadable,
+  kSlotRefusesOnce,
   // Once. Place: so many flushes go well before.
   kSpareFlush,
   kMainFlush,

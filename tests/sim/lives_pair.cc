@@ -24,6 +24,7 @@ std::string dmr::sim::step_name(const Step& step) {
   static constexpr const char* kFaults[] = {
       "!copy-unreadable", "!copy-away",        "!copy-refuses",    "!copy-refuses-late",
       "!copy-drops",      "!slot-refuses",     "!slot-drops",      "!slot-unreadable",
+      "!slot-refuses-once",
       "!spare-flush",     "!main-flush",       "!main-unreadable", "!main-weak"};
   if (!step.is_fault) return kActions[static_cast<int>(step.action)] + std::to_string(step.fault.place);
   return kFaults[static_cast<int>(step.fault.kind)] + std::to_string(step.fault.place);
@@ -82,12 +83,17 @@ void dmr_host::restore(const Snapshot& snapshot) {
   std::memcpy(arena_.get(), snapshot.arena.data(), arena_bytes_);
 }
 
+bool dmr_host::failed() const {
+  const dmr_state state = status().state;
+  return ((write_failed_ || job_failed_) && disks_->state.fault_count != 0) ||
+         state == DMR_STATE_METADATA_RO || state == DMR_STATE_MAIN_FAILED;
+}
+
 bool dmr_host::remembers() const {
   for (uint32_t i = kSlotCell; i < kMainCell; ++i) {
     if (disks_->state.cells[i].unflushed != 0) return true;
   }
-  const dmr_status now = status();
-  return now.state == DMR_STATE_METADATA_RO || now.state == DMR_STATE_MAIN_FAILED || freed_;
+  return freed_ || failed();
 }
 
 // ---- Actions -------------------------------------------------------------------------------------

@@ -55,8 +55,10 @@ struct dmr_host {
   // much. What the action left is not reported then; else the end of the boot is.
   bool act(dmr::sim::ActionKind action, uint32_t place);
   bool opened() const { return opened_; }
-  // Whether the engine knows what another that opens after it would not.
+  // Whether the engine knows what another that opens after it would not; above all, that a fault made
+  // the action fail.
   bool remembers() const;
+  bool failed() const;
   struct Snapshot {
     dmr::sim::Disks::State disks;
     std::vector<uint8_t> arena;

@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 DEBUG ?= 0
 
 .DEFAULT_GOAL := all
-.PHONY: all clean help test unit sim soak coverage vm-test gate demo bench install uninstall load unload info \
+.PHONY: all clean help test unit sim soak lives coverage vm-test gate demo bench install uninstall load unload info \
 	monitor devices devices-clean
 
 # A C++ compiler of the user's choice reaches kbuild by itself; the check has to know of it.
@@ -37,6 +37,9 @@ sim: ## the simulator: SEEDS=20000 runs, and the mutations that it must catch
 
 soak: ## further runs of the simulator, for SECONDS=600
 	@tools/sim soak $(SECONDS)
+
+lives: ## the simulator's search over whole lives, ten million states for each number of faults
+	@tools/sim lives
 
 coverage: ## lines and branches of the core that unit tests and simulator reach
 	@tools/coverage

@@ -48,9 +48,10 @@ struct Choices {
 };
 
 struct Counts {
-  uint64_t states = 0, lived_on = 0, outcomes = 0, openings = 0, refusals = 0, actions = 0, cut_short = 0;
-  uint64_t boots = 0;   // of the longest life
-  uint64_t whole = 0;   // kinds of which there are no more states
+  uint64_t states = 0, lived_on = 0, outcomes = 0, openings = 0, refusals = 0, actions = 0,
+           cut_short = 0;
+  uint64_t boots = 0;  // of the longest life
+  uint64_t whole = 0;  // kinds of which there are no more states
   uint64_t violations = 0;
   void add(const Counts& other) {
     states += other.states;
@@ -94,8 +95,7 @@ Steps::Steps(const Kind& kind) {
   };
   const auto fault = [&](FaultKind what, uint32_t places, bool before_opening, bool later) {
     for (uint32_t place = 0; place < places; ++place) {
-      const uint8_t step =
-          add({true, ActionKind{}, {what, static_cast<uint8_t>(place), false}});
+      const uint8_t step = add({true, ActionKind{}, {what, static_cast<uint8_t>(place), false}});
       if (before_opening) faults_before_opening.push_back(step);
       if (later) faults.push_back(step);
     }
@@ -428,8 +428,8 @@ Counts search(uint32_t kind, uint32_t faults, uint64_t limit) {
   if (good) return counts;
   counts.violations = 1;
   const std::string path = search.path();
-  std::printf("a violation; to see it again: lives --kind %u --faults %u --path '%s'\n", kind, faults,
-              path.c_str());
+  std::printf("a violation; to see it again: lives --kind %u --faults %u --path '%s'\n", kind,
+              faults, path.c_str());
   (void)Search(kKinds[kind], faults, 1).replay(path);
   std::fflush(stdout);
   return counts;
@@ -437,22 +437,22 @@ Counts search(uint32_t kind, uint32_t faults, uint64_t limit) {
 
 struct Task {
   uint32_t kind, faults;
+  uint64_t states;
 };
 
 // Every task in one of the processes; what they counted, by faults.
-std::array<Counts, kLifeFaultsMax + 1> search_all(const std::vector<Task>& tasks,
-                                                  const Choices& choices) {
+std::array<Counts, kLifeFaultsMax + 1> search_all(const std::vector<Task>& tasks, uint32_t jobs) {
   std::array<Counts, kLifeFaultsMax + 1> sums;
   std::vector<int> ends;
   std::fflush(stdout);
-  for (uint32_t job = 0; job < choices.jobs; ++job) {
+  for (uint32_t job = 0; job < jobs; ++job) {
     int pair[2];
     if (pipe(pair) != 0) std::abort();
     const pid_t pid = fork();
     if (pid < 0) std::abort();
     if (pid == 0) {
-      for (size_t i = job; i < tasks.size(); i += choices.jobs) {
-        const Counts counts = search(tasks[i].kind, tasks[i].faults, choices.states);
+      for (size_t i = job; i < tasks.size(); i += jobs) {
+        const Counts counts = search(tasks[i].kind, tasks[i].faults, tasks[i].states);
         (void)!write(pair[1], &counts, sizeof counts);
       }
       std::_Exit(0);
@@ -460,8 +460,8 @@ std::array<Counts, kLifeFaultsMax + 1> search_all(const std::vector<Task>& tasks
     close(pair[1]);
     ends.push_back(pair[0]);
   }
-  for (uint32_t job = 0; job < choices.jobs; ++job) {
-    for (size_t i = job; i < tasks.size(); i += choices.jobs) {
+  for (uint32_t job = 0; job < jobs; ++job) {
+    for (size_t i = job; i < tasks.size(); i += jobs) {
       Counts counts;
       if (read(ends[job], &counts, sizeof counts) != sizeof counts) counts = {.violations = 1};
       sums[tasks[i].faults].add(counts);
@@ -476,7 +476,7 @@ std::array<Counts, kLifeFaultsMax + 1> search_all(const std::vector<Task>& tasks
 void usage(const char* name) {
   std::printf(
       "%s [options]: looks at all lives of a pair of small disks, those of few boots first.\n"
-      "  --states N   of each kind of pair and number of faults, at most (default 1000000)\n"
+      "  --states N   for each number of faults, shared by the kinds of pair (default 1000000)\n"
       "  --faults N   only lives with at most N faults (default: with 0, 1 and 2, one by one)\n"
       "  --kind N     only this kind of pair (0 to %zu)\n"
       "  --jobs N     in so many processes\n"
@@ -499,7 +499,7 @@ bool parse(int argc, char** argv, Choices& choices) {
     if (c == 'j') choices.jobs = static_cast<uint32_t>(number);
     if (c == 'p') choices.path = optarg;
   }
-  return optind == argc && choices.jobs != 0 && choices.states != 0 &&
+  return optind == argc && choices.jobs != 0 && choices.states >= kKinds.size() &&
          choices.states < ~uint32_t{0} && choices.kind.value_or(0) < kKinds.size() &&
          choices.faults.value_or(0) <= kLifeFaultsMax;
 }
@@ -510,15 +510,16 @@ int run(const Choices& choices) {
                    .replay(choices.path)
                ? 0
                : 2;
+  const uint64_t states_each = choices.states / (choices.kind ? 1 : kKinds.size());
   std::vector<Task> tasks;
   for (uint32_t faults = 0; faults <= kLifeFaultsMax; ++faults) {
     for (uint32_t kind = 0; kind < kKinds.size(); ++kind) {
       if (choices.faults.value_or(faults) == faults && choices.kind.value_or(kind) == kind)
-        tasks.push_back({kind, faults});
+        tasks.push_back({kind, faults, states_each});
     }
   }
   const auto start = std::chrono::steady_clock::now();
-  const auto sums = search_all(tasks, choices);
+  const auto sums = search_all(tasks, choices.jobs);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   uint64_t states = 0, violations = 0;
@@ -531,8 +532,8 @@ int run(const Choices& choices) {
         "there are), lives of up to %llu boots; %llu outcomes, %llu openings, %llu refused, %llu "
         "actions, %llu cuts not whole; %llu violations\n",
         faults, number(c.states), number(c.lived_on), number(c.whole), number(c.boots),
-        number(c.outcomes), number(c.openings), number(c.refusals), number(c.actions), number(c.cut_short),
-        number(c.violations));
+        number(c.outcomes), number(c.openings), number(c.refusals), number(c.actions),
+        number(c.cut_short), number(c.violations));
     states += c.states;
     violations += c.violations;
   }

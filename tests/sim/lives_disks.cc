@@ -9,8 +9,8 @@
 namespace dmr::sim {
 namespace {
 
-constexpr uint32_t kListSector = 2;       // of a header: has the CRCs of the table blocks
-constexpr uint64_t kSubsetsMax = 4096;    // at one cut
+constexpr uint32_t kListSector = 2;     // of a header: has the CRCs of the table blocks
+constexpr uint64_t kSubsetsMax = 4096;  // at one cut
 constexpr uint8_t kZeros[DMR_BLOCK_BYTES] = {};
 
 [[noreturn]] void die(const char* what) {
@@ -19,9 +19,15 @@ constexpr uint8_t kZeros[DMR_BLOCK_BYTES] = {};
   std::abort();
 }
 
-constexpr uint32_t head_cell(uint32_t copy) { return 3 * copy; }
-constexpr uint32_t list_cell(uint32_t copy) { return 3 * copy + 1; }
-constexpr uint32_t table_cell(uint32_t copy) { return 3 * copy + 2; }
+constexpr uint32_t head_cell(uint32_t copy) {
+  return 3 * copy;
+}
+constexpr uint32_t list_cell(uint32_t copy) {
+  return 3 * copy + 1;
+}
+constexpr uint32_t table_cell(uint32_t copy) {
+  return 3 * copy + 2;
+}
 
 const uint8_t* sector_in(const uint8_t* data, uint32_t sector) {
   return data + size_t{sector} * DMR_SECTOR_BYTES;
@@ -112,8 +118,8 @@ Disks::Disks(const Kind& kind, const std::vector<uint8_t>& formatted_spare)
     Header header;
     std::memcpy(&header, sector_in(formatted_spare.data(), static_cast<uint32_t>(kCopySector[c])),
                 sizeof header);
-    const uint8_t* const table = sector_in(formatted_spare.data(),
-                                           static_cast<uint32_t>(kCopySector[c]) + kTableBlockSectors);
+    const uint8_t* const table = sector_in(
+        formatted_spare.data(), static_cast<uint32_t>(kCopySector[c]) + kTableBlockSectors);
     std::memcpy(table_rest_.data(), table, table_rest_.size());
     state.cells[head_cell(c)].stable = head_number(header);
     state.cells[list_cell(c)].stable = heads_[head_number(header)].list;
@@ -266,9 +272,9 @@ uint32_t Disks::cell_at(dmr_device device, uint64_t sector) const {
   const uint64_t first = device == DMR_MAIN ? DMR_BLOCK_SECTORS : DMR_METADATA_SECTORS;
   const uint64_t block = (sector - first) / DMR_BLOCK_SECTORS;
   const uint64_t rest = (sector - first) % DMR_BLOCK_SECTORS;
-  if (device == DMR_MAIN)
-    return kMainCell + static_cast<uint32_t>(unit_ == 1 ? rest : block);
-  return kSlotCell + 2 * static_cast<uint32_t>(block) + static_cast<uint32_t>(unit_ == 1 ? rest : 0);
+  if (device == DMR_MAIN) return kMainCell + static_cast<uint32_t>(unit_ == 1 ? rest : block);
+  return kSlotCell + 2 * static_cast<uint32_t>(block) +
+         static_cast<uint32_t>(unit_ == 1 ? rest : 0);
 }
 
 dmr_sts Disks::read_user(dmr_device device, uint64_t sector, uint32_t sectors, uint8_t* buffer) {
@@ -349,7 +355,8 @@ dmr_sts Disks::read(dmr_device device, uint64_t sector, uint32_t sectors, uint8_
   }
   if (trace)
     std::printf("    %s read %llu+%u%s\n", device == DMR_MAIN ? "main" : "spare",
-                static_cast<unsigned long long>(sector), sectors, sts == DMR_STS_OK ? "" : ": fails");
+                static_cast<unsigned long long>(sector), sectors,
+                sts == DMR_STS_OK ? "" : ": fails");
   return sts;
 }
 
@@ -441,7 +448,8 @@ void Disks::pack_user(const Contents& contents, bool cut, Left& left) const {
       const auto value = static_cast<uint32_t>(__builtin_ctz(live));
       renamed[s][value] = ++next;
       allowed.now = static_cast<uint16_t>(allowed.now | (now >> value & 1) << next);
-      allowed.after_cut = static_cast<uint16_t>(allowed.after_cut | (after_cut >> value & 1) << next);
+      allowed.after_cut =
+          static_cast<uint16_t>(allowed.after_cut | (after_cut >> value & 1) << next);
     }
   }
   const auto rename = [&](uint32_t content) -> uint8_t {
@@ -537,7 +545,8 @@ std::string Disks::describe(const Left& left) const {
   text += "; slots";
   for (uint32_t i = 0; i < 2 * slots_; ++i) text += " " + content(left.user[i]);
   text += "; main";
-  for (uint32_t s = 0; s < kLifeSectors; ++s) text += " " + content(left.user[kMainCell - kSlotCell + s]);
+  for (uint32_t s = 0; s < kLifeSectors; ++s)
+    text += " " + content(left.user[kMainCell - kSlotCell + s]);
   text += "; allowed";
   for (const Allowed& allowed : left.allowed) {
     char masks[32];

@@ -76,7 +76,8 @@ struct dmr_host {
 
   // ---- The seam (dm_remap/host.h).
   dmr_sts read(dmr_device device, uint64_t sector, uint32_t sectors, uint8_t* buffer);
-  dmr_sts write(dmr_device device, uint64_t sector, uint32_t sectors, const uint8_t* data, bool fua);
+  dmr_sts write(dmr_device device, uint64_t sector, uint32_t sectors, const uint8_t* data,
+                bool fua);
   dmr_sts flush(dmr_device device);
   void fetch(const dmr_request& request, uint32_t offset, uint32_t sectors, uint8_t* buffer) const;
   void store(const dmr_request& request, uint32_t offset, uint32_t sectors, const uint8_t* buffer);

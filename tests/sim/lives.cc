@@ -6,10 +6,9 @@
 // A life is a row of boots. A boot opens, and takes one action: a write that main takes, refuses, or
 // refuses once; a read, remap, unmap, retest, repair or flush. If the engine then knows what the next
 // one would not (a commit that failed, a slot that was freed or is not flushed), a second action
-// follows, and a third if one has failed. Power fails at
-// any moment of it, with any subset of what is not flushed kept; or the boot ends in peace, with the
-// caches as they are. That, and that main refuses to be written, is no fault: faults are those of
-// FaultKind (lives_disks.h), each injected before the opening or before an action.
+// follows. Power fails at any moment of it, with any subset of what is not flushed kept; or the boot
+// ends in peace, with the caches as they are. That, and that main refuses to be written, is no fault:
+// faults are those of FaultKind (lives_disks.h), each injected before the opening or before an action.
 //
 // States are found until there are as many as were asked for. All of them are visited: opened, and
 // each action taken. Those whose turn comes before the last is found are lived on from in every way:
@@ -37,7 +36,7 @@ constexpr std::array<Kind, 4> kKinds = {{{"one block, one slot", false, 1},
                                          {"one block, two slots", false, 2},
                                          {"two blocks, one slot", true, 1},
                                          {"two blocks, two slots", true, 2}}};
-constexpr uint32_t kActionsMax = 3;  // of one boot, after its opening
+constexpr uint32_t kActionsMax = 2;  // of one boot, after its opening
 constexpr uint32_t kFlushesMax = 7;  // of one action: which of them may fail
 
 struct Choices {
@@ -299,9 +298,8 @@ bool Search::act_on(uint32_t depth) {
       if (!may_help(steps_[action])) return true;
       if (!take(action)) return false;
       met = met_;
-      if (!met || only_visit_) return true;
-      const uint32_t most = pair_.failed() ? kActionsMax : pair_.remembers() ? kActionsMax - 1 : 1;
-      return depth + 1 >= most || act_on(depth + 1);
+      const bool goes_on = met && !only_visit_ && depth + 1 < kActionsMax && pair_.remembers();
+      return !goes_on || act_on(depth + 1);
     });
   });
 }

@@ -84,17 +84,13 @@ void dmr_host::restore(const Snapshot& snapshot) {
   std::memcpy(arena_.get(), snapshot.arena.data(), arena_bytes_);
 }
 
-bool dmr_host::failed() const {
-  const dmr_state state = status().state;
-  return ((write_failed_ || job_failed_) && disks_->state.fault_count != 0) ||
-         state == DMR_STATE_METADATA_RO || state == DMR_STATE_MAIN_FAILED;
-}
-
 bool dmr_host::remembers() const {
   for (uint32_t i = kSlotCell; i < kMainCell; ++i) {
     if (disks_->state.cells[i].unflushed != 0) return true;
   }
-  return freed_ || failed();
+  const dmr_state state = status().state;
+  const bool failed = (write_failed_ || job_failed_) && disks_->state.fault_count != 0;
+  return freed_ || failed || state == DMR_STATE_METADATA_RO || state == DMR_STATE_MAIN_FAILED;
 }
 
 // ---- Actions -------------------------------------------------------------------------------------
@@ -160,7 +156,11 @@ void dmr_host::open() {
   }
   ++refusals;
   if (disks_->trace) std::printf("    refused: %s\n", dmr_refusal_text(refusal));
-  if (faults_in_life_ - disks_->state.faults_left < 2 && disks_->all_met()) wrong("refused");
+  // Two copies that were away may be back with another state of the number that was given meanwhile.
+  const Disks::State& state = disks_->state;
+  const bool excused =
+      state.fault_count == 2 || (refusal == DMR_REFUSED_FORK && state.two_were_away);
+  if (!excused) wrong("refused");
 }
 
 // After a power cut nothing is unflushed. Then what an opening that holds has found stays.

@@ -7,7 +7,8 @@
 // that was acknowledged, or one that was in flight or failed since, and EIO only where a fault made
 // the sector unreadable. What an opening with four good copies finds after a power cut is settled: no
 // later boot may find another value. With no fault in the life nothing fails but what the spare is
-// too full for; an opening is refused only if there were two faults.
+// too full for. An opening is refused only with two faults in this very boot, or as a fork after two
+// copies were away together.
 #pragma once
 
 #include <memory>
@@ -58,7 +59,6 @@ struct dmr_host {
   // Whether the engine knows what another that opens after it would not; above all, that a fault made
   // the action fail.
   bool remembers() const;
-  bool failed() const;
   struct Snapshot {
     dmr::sim::Disks::State disks;
     std::vector<uint8_t> arena;

@@ -11,7 +11,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 DEBUG ?= 0
 
 .DEFAULT_GOAL := all
-.PHONY: all clean help test unit sim soak fuzz coverage vm-test test-debug gate lint claims demo bench \
+.PHONY: all clean help test unit sim soak lives fuzz coverage vm-test test-debug gate lint claims demo bench \
 	install uninstall load unload info monitor devices devices-clean
 
 # A C++ compiler of the user's choice reaches kbuild by itself; the check has to know of it.
@@ -40,6 +40,9 @@ sim: ## the simulator: SEEDS=20000 runs, and the mutations that it must catch
 
 soak: ## further runs of the simulator, for SECONDS=600
 	@tools/sim soak $(SECONDS)
+
+lives: ## the simulator's search over whole lives, ten million states for each number of faults
+	@tools/sim lives
 
 fuzz: ## the fuzzers, for SECONDS=600: metadata, table lines, messages
 	@tools/fuzz soak $(SECONDS)

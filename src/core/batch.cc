@@ -99,8 +99,7 @@ void Engine::abandon_batch() {
 
 // The entry of the change's block as map() sees it; a block that moves has one in its former slot.
 Entry Engine::present(const Staged& staged) const {
-  const Slot slot = index_.find(staged.block());
-  return slot == SlotIndex::kNone ? Entry::free() : table_.get(slot);
+  return index_.find(staged.block()).entry;
 }
 
 Engine::Tally Engine::tally() const {

@@ -111,7 +111,7 @@ bool Engine::build_index() {
   for (u32 s = 0; s < slots; ++s) {
     const Entry entry = table_.get(Slot(s));
     if (!entry.is_used()) continue;
-    if (!(index_.find(entry.block()) == SlotIndex::kNone)) return false;
+    if (!(index_.find(entry.block()).slot == SlotIndex::kNone)) return false;
     regions_.mark(entry.block());
     index_.put(entry.block(), Slot(s));
     lost += bits_in(entry.lost_mask());

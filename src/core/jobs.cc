@@ -80,7 +80,7 @@ Engine::Taken Engine::retest_block(const Piece& piece) {
 }
 
 Engine::Taken Engine::job_piece(dmr_job_kind kind, const Piece& piece) {
-  DMR_ASSERT(!in_doubt(piece.block, piece.mask));  // nor is it metadata_ro
+  DMR_ASSERT((in_doubt(piece.block) & piece.mask) == 0);  // nor is it metadata_ro
   if (kind == DMR_JOB_REMAP) return remap_block(piece);
   return kind == DMR_JOB_UNMAP ? unmap_block(piece) : retest_block(piece);
 }

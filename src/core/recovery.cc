@@ -27,9 +27,8 @@ constexpr u32 kWaits = 0x100;
 // ---- Pieces --------------------------------------------------------------------------------------
 
 Engine::Piece Engine::piece_of(Block block, SectorMask mask) const {
-  const Slot slot = index_.find(block);
-  return {nullptr, 0, block, mask, slot,
-          slot == SlotIndex::kNone ? Entry::free() : table_.get(slot)};
+  const SlotIndex::Found found = index_.find(block);
+  return {nullptr, 0, block, mask, found.slot, found.entry};
 }
 
 Engine::Piece Engine::piece_at(const Cursor& cursor) const {
@@ -68,7 +67,7 @@ bool Engine::not_redirected(Block& block) const {
   constexpr u32 kNear = 256;
   const u64 blocks = geometry_.main_sectors / DMR_BLOCK_SECTORS;
   for (u32 i = 0; i < kNear && block.value() < blocks; ++i) {
-    if (index_.find(block) == SlotIndex::kNone) return true;
+    if (index_.find(block).slot == SlotIndex::kNone) return true;
     block = Block(block.value() + 1);
   }
   return false;
@@ -117,7 +116,7 @@ void Engine::resume_remap() {
 
 Engine::Step Engine::mend_write(const Piece& piece) {
   if (staged_for(piece.block)) return Step::kSealFirst;
-  if (in_doubt(piece.block, piece.mask)) return fail_piece(piece, DMR_OUTCOME_EIO);
+  if (in_doubt(piece.block) & piece.mask) return fail_piece(piece, DMR_OUTCOME_EIO);
   const u32 first = static_cast<u32>(__builtin_ctz(piece.mask));
   dmr_host_fetch(host_, piece.request, piece.offset, bits_in(piece.mask),
                  bounce_ + first * DMR_SECTOR_BYTES);
@@ -232,7 +231,7 @@ Engine::Step Engine::mend_read(const Piece& piece) {
   Step step = Step::kDone;
   const SectorMask doubtful = main.weak | main.bad;
   if (doubtful != 0 && may_remap()) {
-    DMR_ASSERT(!in_doubt(piece.block, doubtful));  // nor is it metadata_ro
+    DMR_ASSERT((in_doubt(piece.block) & doubtful) == 0);  // nor is it metadata_ro
     step = move_weak(piece, main, lost);
     if (step == Step::kSealFirst) return step;
   }

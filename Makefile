@@ -10,7 +10,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 DEBUG ?= 0
 
 .DEFAULT_GOAL := all
-.PHONY: all clean help test unit sim soak coverage vm-test test-debug gate lint demo bench install uninstall load unload info \
+.PHONY: all clean help test unit sim soak coverage vm-test test-debug test-stacks gate lint demo bench install uninstall load unload info \
 	monitor devices devices-clean
 
 # A C++ compiler of the user's choice reaches kbuild by itself; the check has to know of it.
@@ -48,6 +48,9 @@ vm-test: ## the tests in virtual machines; 6.1 has release and debug build, the 
 
 test-debug: ## tests/vm on kernels with KASAN, lockdep, kmemleak, failing memory and I/O; threads on one with KCSAN
 	@tests/debug/run-tests $(TESTS)
+
+test-stacks: ## file systems, LVM, LUKS, md and lvm2's own tests, on disks that get worse; NAMES="ext4 lvm…" for some
+	@tests/stacks/run $(NAMES)
 
 gate: ## check the built modules' symbols and sections
 	@tools/gate

@@ -67,11 +67,17 @@ uint16_t Disks::head_number(const Header& header) {
   return static_cast<uint16_t>(state.heads++);
 }
 
+// The core leaps by 2^32 where numbers were not seen, and counts by one else: a sequence is packed as
+// leaps (2 bits) | steps (6).
+constexpr uint32_t kLeapBits = 32;
+constexpr uint32_t kStepBits = 6;
+constexpr uint64_t kSteps = 1u << kStepBits;
+
 const Disks::Head& Disks::known_head(uint32_t packed) {
   const auto found = packed_heads_.find(packed);
   if (found != packed_heads_.end()) return found->second;
   Head head;
-  head.sequence = packed >> 24;
+  head.sequence = uint64_t{packed >> (24 + kStepBits)} << kLeapBits | (packed >> 24 & (kSteps - 1));
   head.body = packed >> 12 & 0xff;
   head.list = packed & 0xfff;
   Header header = {};
@@ -411,9 +417,12 @@ void Disks::pack_heads(const Contents& contents, bool cut, Left& left) const {
   for_each([&](uint16_t number) { lowest = std::min(lowest, heads_[number].sequence); });
   const auto packed = [&](uint16_t number) {
     const Head& head = heads_[number];
-    const uint64_t sequence = head.sequence - lowest + 1;
+    const uint64_t above = head.sequence - lowest + 1;
+    const uint64_t leaps = above >> kLeapBits;
+    const uint64_t steps = above & ((uint64_t{1} << kLeapBits) - 1);
+    const uint64_t sequence = leaps << kStepBits | steps;
     uint32_t value = static_cast<uint32_t>(sequence << 24 | uint32_t{head.body} << 12 | head.list);
-    if (sequence > 0xff || head.body > 0xff || head.list > 0xfff) die("a header beyond its number");
+    if (steps >= kSteps || sequence > 0xff || head.body > 0xff || head.list > 0xfff) die("a header beyond its number");
     for (uint32_t i = 0; i < count; ++i) {
       if (seen[i].number == number) return seen[i].packed;
       if ((seen[i].packed & ~0xf00000u) == (value & ~0xf00000u)) value += 1u << 20;

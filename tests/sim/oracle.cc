@@ -180,7 +180,7 @@ std::vector<uint64_t> Oracle::lost_now(const std::vector<uint64_t>& lost) {
     const bool is_lost = next < lost.size() && lost[next] == sector;
     next += is_lost;
     if (is_lost) {
-      if (s.lost_since == 0) s.lost_since = clock;
+      if (s.lost_since == 0) s.lost_since = looked_at_lost_;
       continue;
     }
     if (s.lost_since == 0) continue;
@@ -189,6 +189,7 @@ std::vector<uint64_t> Oracle::lost_now(const std::vector<uint64_t>& lost) {
     if (!written && s.rewritten_ended < s.lost_since) risen.push_back(sector);
     s.lost_since = 0;
   }
+  looked_at_lost_ = clock;
   return risen;
 }
 

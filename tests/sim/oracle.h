@@ -95,7 +95,7 @@ class Oracle {
     Time met_fault = 0;
     Time rewritten_submitted = 0;
     Time rewritten_ended = 0;
-    Time lost_since = 0;  // 0: it is not
+    Time lost_since = 0;  // the last look at which it was not; 0: it is not
     uint32_t faults_in_a_row = 0;
     uint32_t failed_writes = 0;
     bool write_failed_here = false;
@@ -115,6 +115,7 @@ class Oracle {
   Sector nowhere_;
   uint32_t versions_ = 0;
   Time last_cut_ = 0;
+  Time looked_at_lost_ = 1;
 };
 
 }  // namespace dmr::sim

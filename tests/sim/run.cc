@@ -59,7 +59,6 @@ class Run {
   bool trouble_ = false;  // ... and met faults of the spare
   uint32_t good_ = DMR_COPIES;
   uint32_t lied_about_ = 0;  // bad copies that the core can't know of
-  bool two_were_away_ = false;
   std::optional<SimDisk> earlier_;
   bool nearly_full_ = false;
   bool restless_ = false;  // many short boots: mostly of opening and committing
@@ -153,7 +152,6 @@ uint32_t Run::damage(World& world) {
       world.trace("fault: %s", planned.text.c_str());
     }
     world.set_spare_trouble();
-    two_were_away_ |= faults.size() >= 4;  // neither reads nor writes, of two copies
   }
   return lied_about_ == 0 ? 0 : static_cast<uint32_t>(std::popcount(lied_about_)) + known_bad;
 }
@@ -174,8 +172,7 @@ std::string Run::judge_opening(World& world, dmr_refusal refusal, const dmr_repo
     over_ = true;
     return "";
   }
-  // Two copies that were away may come back with a state of the number that was given meanwhile.
-  if (!must_open || (refusal == DMR_REFUSED_FORK && two_were_away_)) {
+  if (!must_open) {
     over_ = true;
     return "";
   }
@@ -264,11 +261,11 @@ void Run::note_end(World& world) {
   trouble_ = world.spare_trouble();
   if (world.power_failed()) {
     ++stats_.power_cuts;
-    if (world.good_copies_at_power_cut() != 0) good_ = world.good_copies_at_power_cut();
+    if (world.status_at_power_cut().state != DMR_STATE_INACTIVE)
+      good_ = world.status_at_power_cut().good_copies;
     power_returns();
-  } else {
-    const uint32_t good = world.status().good_copies;
-    if (good != 0) good_ = good;
+  } else if (world.status().state != DMR_STATE_INACTIVE) {
+    good_ = world.status().good_copies;
   }
   host_.main.set_offline(false);
   host_.spare.set_offline(false);

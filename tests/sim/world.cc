@@ -527,7 +527,7 @@ void World::fail_power() {
     }
   }
   power_failed_ = true;
-  good_at_cut_ = status().good_copies;
+  status_at_cut_ = status();
   dead_ = true;
   host_.main.set_offline(true);
   host_.spare.set_offline(true);

@@ -99,7 +99,7 @@ class World {
   std::vector<dmr_list_entry> list() const;
   // Copies that a lie of the spare has made bad behind the core's back.
   uint32_t copies_lied_about() const { return copies_lied_about_; }
-  uint32_t good_copies_at_power_cut() const { return good_at_cut_; }
+  const dmr_status& status_at_power_cut() const { return status_at_cut_; }
   uint64_t ops_made() const { return ops_made_; }
   uint64_t core_ios() const { return core_ios_; }
   bool spare_trouble() const { return spare_trouble_; }
@@ -190,7 +190,7 @@ class World {
   uint64_t ios_until_cut_ = kNoPowerCut;
   uint64_t core_ios_ = 0;
   bool power_failed_ = false;
-  uint32_t good_at_cut_ = 0;
+  dmr_status status_at_cut_ = {};
   bool dead_ = false;
   std::string violation_;
 

@@ -11,7 +11,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 DEBUG ?= 0
 
 .DEFAULT_GOAL := all
-.PHONY: all clean help test unit sim soak fuzz coverage vm-test test-debug gate lint claims demo bench \
+.PHONY: all clean help test unit sim soak lives fuzz coverage vm-test test-debug test-stacks gate lint claims demo bench \
 	install uninstall load unload info monitor devices devices-clean
 
 # A C++ compiler of the user's choice reaches kbuild by itself; the check has to know of it.
@@ -41,6 +41,9 @@ sim: ## the simulator: SEEDS=20000 runs, and the mutations that it must catch
 soak: ## further runs of the simulator, for SECONDS=600
 	@tools/sim soak $(SECONDS)
 
+lives: ## the simulator's search over whole lives, ten million states for each number of faults
+	@tools/sim lives
+
 fuzz: ## the fuzzers, for SECONDS=600: metadata, table lines, messages
 	@tools/fuzz soak $(SECONDS)
 
@@ -52,6 +55,9 @@ vm-test: ## the tests in virtual machines; 6.1 has release and debug build, the 
 
 test-debug: ## tests/vm on kernels with KASAN, lockdep, kmemleak, failing memory and I/O; threads on one with KCSAN
 	@tests/debug/run-tests $(TESTS)
+
+test-stacks: ## file systems, LVM, LUKS, md and lvm2's own tests, on disks that get worse; NAMES="ext4 lvm…" for some
+	@tests/stacks/run $(NAMES)
 
 claims: ## check that what README and docs promise names the test that shows it
 	@tools/claims

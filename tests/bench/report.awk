@@ -50,7 +50,10 @@ $3 == "BENCH" {
 	seen[row] = 1
 	figure[row " " $5] = $6
 }
-$3 == "COUNT" { figure[$1 " " $4] = $5 }
+$3 == "COUNT" {
+	counted[$1] = 1
+	figure[$1 " " $4] = $5
+}
 $3 == "CPUS" { turn[$1 " " $4, ++turns[$1 " " $4]] = $6 / $5 }
 $3 == "ROUTE" { time[$4, $5, ++times[$4, $5]] = $6 }
 
@@ -116,6 +119,10 @@ function memory(bytes, slots) {
 function devices(   k) {
 	for (k = 1; k <= nreleases; k++) {
 		release = releases[k]
+		if (!counted[release]) {
+			missed(release ": nothing was counted")
+			continue
+		}
 		printf "\n%s, counted\n\n", release
 		printf "flushes of 1000 writes with fsync: dm-linear %d, dm-remap %d to main, %d to the spare\n",
 			count("flushes_main_linear"), count("flushes_main_remap"), count("flushes_spare_remap")

@@ -21,10 +21,10 @@
 #define BAD 4000       /* eight blocks that fail in some lives */
 #define BAD_COUNT 64
 /*
- * What may be more afterwards: of no kind of kernel object one for every fourth life, and of memory
+ * What may be more afterwards: of no kind of kernel object one for every other life, and of memory
  * as a whole less than a page for each. (An arena takes 96 KiB.)
  */
-#define OBJECTS_MORE (LIVES / 4)
+#define OBJECTS_MORE (LIVES / 2)
 #define KIB_MORE (LIVES * 4)
 #define VMALLOC_KIB_MORE 1024
 #define PERCPU_KIB_MORE 64

@@ -13,6 +13,7 @@ mkdir -p /image /root
 if [ "$1" = memory ]; then
 	mount -t ext4 -o ro "$image" /image || die "cannot mount the image"
 	mount -t tmpfs -o size=100% tmpfs /root
+	echo 0 >/proc/sys/kernel/hung_task_timeout_secs
 	cp -a /image/. /root/ || die "cannot copy the image"
 	umount /image
 else

@@ -7,23 +7,23 @@
 # have devices of a kind of its own ("other").
 # shellcheck shell=bash
 source /stacks/lib.sh
+source /stacks/decay.sh
 
 make_backing() {
-	local i first
-	make_disk plain_main 512 discard=1 || die "no disk"
-	echo "0 $(sectors_of /dev/plain_main) linear /dev/plain_main 0" | table main
+	must modprobe brd rd_nr=2 rd_size=$((400 << 10))
+	main_sectors=$(sectors_of /dev/ram0)
+	echo "0 $main_sectors linear /dev/ram0 0" | table main
 	if [ "$1" = linear ]; then
-		echo "0 $(sectors_of /dev/mapper/main) linear /dev/mapper/main 0" | table backing
+		echo "0 $main_sectors linear /dev/mapper/main 0" | table backing
 		return
 	fi
-	make_disk plain_spare 64 discard=1 || die "no spare"
-	echo "0 $(sectors_of /dev/plain_spare) linear /dev/plain_spare 0" | table spare
+	echo "0 $(sectors_of /dev/ram1) linear /dev/ram1 0" | table spare
 	open_remap
-	for ((i = 0; i < 200; i++)); do
-		first=$((i * 5240 + i % 8))
-		must dmsetup message remap 0 remap "$first" $((1 + i % 20)) >/dev/null
-		break_sectors plain_main "$first" $((first + i % 20))
-	done
+	seq 0 199 | awk -v every=$((main_sectors / 200)) '{ print $1 * every + $1 % 8, 1 + $1 % 20, "dead" }' >/tmp/bad
+	while read -r first sectors _; do
+		must dmsetup message remap 0 remap "$first" "$sectors" >/dev/null
+	done </tmp/bad
+	bad_table /dev/ram0 "$main_sectors" </tmp/bad | table main
 	must dmsetup rename remap backing
 }
 

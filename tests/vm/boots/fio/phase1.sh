@@ -144,15 +144,18 @@ reads_that_fail() {
 	fio_jobs --ignore_error=EIO,,EIO
 	job=$!
 	while kill -0 $job 2>/dev/null; do
-		random 0 60000
-		bad_main=$number
+		set --
+		for third in 0 1 2; do
+			random $((third * 20000)) $((third * 20000 + 19000))
+			set -- "$@" "$number"
+		done
 		random 16384 $((16400 + 8 * $(used)))
-		bad_spare=$number
-		break_sectors main "$bad_main" $((bad_main + 20))
-		break_sectors spare "$bad_spare" $((bad_spare + 10))
+		bad_slots=$number
+		for first in "$@"; do break_sectors main "$first" $((first + 200)); done
+		break_sectors spare "$bad_slots" $((bad_slots + 10))
 		disturb
-		mend_sectors main "$bad_main" $((bad_main + 20))
-		mend_sectors spare "$bad_spare" $((bad_spare + 10))
+		for first in "$@"; do mend_sectors main "$first" $((first + 200)); done
+		mend_sectors spare "$bad_slots" $((bad_slots + 10))
 	done
 	finish $job "failing reads"
 	[ "$(stat read_errors)" -gt 0 ] || die "no read failed"

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 # dm-remap. The module itself is built by the kernel's own build system, from the file Kbuild.
 #
-# For the targets that use virtual machines: KERNELS="default 6.12 ..." names their kernels, as
-# tools/kernel does; FLAVOURS="release debug" the builds of the module (vm-test).
+# KERNELS="6.1 7.3 default ..." names the kernels that test, vm-test, gate, lint (the first) and bench
+# use, as tools/kernel does: any Debian kernel; "default" is the release's own. FLAVOURS="release debug"
+# says how the module is built for each. By default tests use 6.1, as release and debug build, 6.12 and
+# 7.3, as release build.
+# LONG=N makes vm-test's random and timed tests N times as long.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 DEBUG ?= 0
 
 .DEFAULT_GOAL := all
-.PHONY: all clean help test unit sim soak lives coverage vm-test gate demo bench install uninstall load unload info \
-	monitor devices devices-clean
+.PHONY: all clean help test unit sim soak lives fuzz coverage vm-test test-debug test-stacks gate lint claims demo bench \
+	install uninstall load unload info monitor devices devices-clean
 
 # A C++ compiler of the user's choice reaches kbuild by itself; the check has to know of it.
 ifeq ($(origin CXX),command line)
@@ -26,7 +29,7 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
-test: ## everything: unit tests, symbol gate, tests in virtual machines; installs what it needs
+test: ## all tests, in virtual machines with 6.1, 6.12, 7.3, or KERNELS=…; installs what it needs
 	@tools/test
 
 unit: ## the unit tests of tests/unit, with ASan and UBSan
@@ -41,19 +44,34 @@ soak: ## further runs of the simulator, for SECONDS=600
 lives: ## the simulator's search over whole lives, ten million states for each number of faults
 	@tools/sim lives
 
+fuzz: ## the fuzzers, for SECONDS=600: metadata, table lines, messages
+	@tools/fuzz soak $(SECONDS)
+
 coverage: ## lines and branches of the core that unit tests and simulator reach
 	@tools/coverage
 
-vm-test: ## the tests of tests/vm, in virtual machines; TESTS="name…" for some of them
+vm-test: ## the tests in virtual machines; 6.1 has release and debug build, the others release; TESTS="name…" for some
 	@tests/vm/run-tests $(TESTS)
+
+test-debug: ## tests/vm on kernels with KASAN, lockdep, kmemleak, failing memory and I/O; threads on one with KCSAN
+	@tests/debug/run-tests $(TESTS)
+
+test-stacks: ## file systems, LVM, LUKS, md and lvm2's own tests, on disks that get worse; NAMES="ext4 lvm…" for some
+	@tests/stacks/run $(NAMES)
+
+claims: ## check that what README and docs promise names the test that shows it
+	@tools/claims
 
 gate: ## check the built modules' symbols and sections
 	@tools/gate
 
+lint: ## sparse, a build with clang, both without a warning
+	@tools/lint
+
 demo: ## a failing disk and its rescue, in a virtual machine
 	@tools/demo
 
-bench: ## instructions per I/O against dm-linear, in a virtual machine
+bench: ## what it costs against dm-linear, in a virtual machine; fails if it is too much
 	@tools/bench
 
 install: ## install the module and have it loaded at boot (DESTDIR, INSTALL_MOD_PATH)

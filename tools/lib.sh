@@ -29,6 +29,9 @@ apt_update_once() {
 	export DMR_APT_UPDATED=1
 }
 
+# The first line of a package's field, as the package index has it: the candidate comes first.
+package_field() { apt-cache show --no-all-versions "$1" 2>/dev/null | sed -n "s/^$2: //p" | sed -n 1p; }
+
 # The compiler that a kernel was built with, from its headers, and the C++ compiler beside it.
 kernel_cc() {
 	sed -n 's/^CONFIG_CC_VERSION_TEXT="\{0,1\}\([^ ]*\).*/\1/p' "$1/include/config/auto.conf" |
@@ -36,7 +39,23 @@ kernel_cc() {
 }
 cxx_of() { sed 's/gcc/g++/; s/clang/clang++/' <<<"$1"; }
 
-# Records a stage's outcome for the closing lines of make test: record STAGE PASSED FAILED NAME
+# The kernels of the tests, as tools/kernel takes them, and for each of them the builds of dm-remap.ko:
+# both for the first one. $KERNELS and $FLAVOURS say otherwise.
+kernels_of_tests=${KERNELS:-6.1 6.12 7.3}
+flavours_of() {
+	local first
+	read -r first _ <<<"$kernels_of_tests"
+	if [ -n "${FLAVOURS:-}" ]; then
+		echo "$FLAVOURS"
+	elif [ "$1" = "$first" ]; then
+		echo release debug
+	else
+		echo release
+	fi
+}
+
+# Records a stage's outcome for the closing lines of make test: record STAGE PASSED FAILED NAME. What
+# depends on a kernel ends its name with "(<release>, <build>)".
 record() {
 	mkdir -p "$top/build/results"
 	printf '%s\t%s\t%s\n' "$2" "$3" "$4" >>"$top/build/results/$1"

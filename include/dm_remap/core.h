@@ -222,6 +222,28 @@ enum dmr_job_kind {
 	DMR_JOB_RETEST, /* read lost sectors again; what reads moves to the slot */
 };
 
+enum dmr_message_kind {
+	DMR_MESSAGE_NOT_BUILT, /* known, but not to this version */
+	DMR_MESSAGE_LIST,
+	DMR_MESSAGE_STATS,
+	DMR_MESSAGE_REPAIR,
+	DMR_MESSAGE_REMAP,
+	DMR_MESSAGE_UNMAP,
+	DMR_MESSAGE_RETEST,
+	DMR_MESSAGE_RESUME_REMAP,
+};
+
+struct dmr_message {
+	enum dmr_message_kind kind;
+	dmr_u64 from;  /* sectors of the target, within it; of those that take a range */
+	dmr_u64 count; /* 1 or more, but for DMR_MESSAGE_LIST */
+};
+
+/* Parses the words of a message to a target of so many sectors. Returns NULL, or the reason as a
+ * constant text to follow the message's name. Any context. */
+const char *dmr_message_parse(struct dmr_message *message, dmr_u64 target_sectors, dmr_u32 argc,
+			      const char *const *argv);
+
 /* A changing message. The host fills in kind and range (sectors of the target, within it) and zeroes
  * the rest. */
 struct dmr_job {

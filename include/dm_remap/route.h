@@ -3,9 +3,10 @@
  * The hot path: is anything redirected near these sectors?
  *
  * One bit per region of main, a region being a power of two of sectors chosen so that the bitmap
- * takes at most 32 KiB. A clear bit promises that every sector of the region is on main and that
- * no state change of it is under way. Bits are set by the repair worker before a redirection can
- * be seen, and are cleared only while no I/O is in flight.
+ * takes at most 32 KiB. A clear bit promises that every sector of the region, and of the one behind
+ * it, is on main and that no state change of them is under way: so what is no longer than a region
+ * needs one bit only, wherever it begins. Bits are set by the repair worker before a redirection
+ * can be seen, and are cleared only while no I/O is in flight.
  *
  * Any context, no lock, no write to shared memory. Inline, because it is on the path of every bio
  * of a healthy disk; everything else is one call away (dmr_route).
@@ -18,18 +19,45 @@
 struct dmr_region_map {
 	const dmr_u64 *bits; /* in the engine's arena */
 	dmr_u32 shift;       /* log2 of a region's sectors */
+	dmr_u32 bytes;       /* of a region */
 };
 
 /*
- * True if the @sectors sectors from @sector lie in one region with nothing redirected: all on main.
- * False says nothing: ask dmr_route(). An empty flush bio (sector 0, 0 sectors) is never plain.
+ * True if the @bytes bytes (whole sectors) from @sector are no longer than a region, and nothing is
+ * redirected near them: all on main. False says nothing: ask dmr_route(). An empty flush bio (sector
+ * 0, 0 bytes) is never plain.
  */
-static inline int dmr_all_on_main(const struct dmr_region_map *map, dmr_u64 sector, dmr_u32 sectors)
+static inline int dmr_all_on_main(const struct dmr_region_map *map, dmr_u64 sector, dmr_u32 bytes)
 {
 	const dmr_u64 region = sector >> map->shift;
 
-	return region == (sector + sectors - 1) >> map->shift &&
+	return bytes - 1 < map->bytes &&
 	       !(__atomic_load_n(&map->bits[region / 64], __ATOMIC_RELAXED) >> (region % 64) & 1);
+}
+
+/*
+ * How many of the @sectors sectors (1 or more) from @sector come before the first that lies in a marked
+ * region: these are on main. For what is longer than a region. Any context.
+ */
+static inline dmr_u32 dmr_clear_from(const struct dmr_region_map *map, dmr_u64 sector,
+				     dmr_u32 sectors)
+{
+	const dmr_u64 last = (sector + sectors - 1) >> map->shift;
+	dmr_u64 region = sector >> map->shift;
+	dmr_u64 marked;
+
+	while (region <= last) {
+		marked = __atomic_load_n(&map->bits[region / 64], __ATOMIC_RELAXED) >> (region % 64);
+		if (marked) {
+			region += (dmr_u32)__builtin_ctzll(marked);
+			break;
+		}
+		region += 64 - region % 64;
+	}
+	if (region > last)
+		return sectors;
+	marked = region << map->shift;
+	return marked <= sector ? 0 : (dmr_u32)(marked - sector);
 }
 
 #endif

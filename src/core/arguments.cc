@@ -4,14 +4,10 @@
 // built yet, is refused by name; nothing is accepted and ignored.
 #include "dm_remap/core.h"
 #include "format.h"
+#include "text.h"
 
 namespace dmr {
 namespace {
-
-bool same_text(const char* a, const char* b) {
-  while (*a != 0 && *a == *b) ++a, ++b;
-  return *a == *b;
-}
 
 constexpr dmr_config_rule kConfigRules[DMR_CONFIG_COUNT] = {
     {"read_retries", 3, 0, 100},
@@ -19,15 +15,6 @@ constexpr dmr_config_rule kConfigRules[DMR_CONFIG_COUNT] = {
     {"remap_burst_seconds", 60, 1, 86400},
     {"auto_remap", 1, 0, 1},
 };
-
-// A plain decimal number of at most 9 digits; -1 if it is anything else.
-int parse_count(const char* text) {
-  int value = 0;
-  int digits = 0;
-  for (; *text >= '0' && *text <= '9' && digits < 9; ++text, ++digits)
-    value = 10 * value + (*text - '0');
-  return digits != 0 && *text == 0 ? value : -1;
-}
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -86,9 +73,9 @@ bool parse_config(dmr_arguments& a, const char* name, Words& words, const char*&
     const dmr_config_rule& rule = kConfigRules[i];
     if (!same_text(name, rule.name)) continue;
     const char* const text = words.next();
-    const int value = text != nullptr ? parse_count(text) : -1;
-    const bool in_range = value >= 0 && static_cast<u32>(value) >= rule.min &&
-                          static_cast<u32>(value) <= rule.max;
+    u64 value = 0;
+    const bool in_range = text != nullptr && parse_number(text, value) && value >= rule.min &&
+                          value <= rule.max;
     error = text == nullptr ? "argument lacks its value"
             : in_range      ? nullptr
                             : "value is no number in the argument's range";
@@ -136,13 +123,13 @@ const char* parse(dmr_arguments& a, u32 argc, const char* const* argv, u32& bad)
   memset(&a, 0, sizeof a);
   bad = 0;
   if (argc == 0) return nullptr;
-  const int count = parse_count(argv[0]);
-  if (count < 0) return "number of optional arguments is no number";
-  if (static_cast<u32>(count) > argc - 1) {
+  u64 count = 0;
+  if (!parse_number(argv[0], count)) return "number of optional arguments is no number";
+  if (count > argc - 1) {
     bad = argc;
     return "fewer optional arguments than announced";
   }
-  if (static_cast<u32>(count) < argc - 1) {
+  if (count < argc - 1) {
     bad = static_cast<u32>(count) + 1;
     return "more words than the announced optional arguments";
   }

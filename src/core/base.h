@@ -140,7 +140,7 @@ class Atomic {
   }
 
  private:
-  Number value_ = 0;
+  Number value_ = {};
 };
 
 // A set of small numbers, bit by bit.

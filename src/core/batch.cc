@@ -48,7 +48,8 @@ bool Engine::suspect(Slot slot) const {
 }
 
 void Engine::add_suspect(Slot slot) {
-  if (suspect_count_ < kSuspectsMax && !suspect(slot)) suspects_[suspect_count_++] = slot;
+  DMR_ASSERT(!suspect(slot));  // it gets no more data
+  if (suspect_count_ < kSuspectsMax) suspects_[suspect_count_++] = slot;
 }
 
 // Slots that failed the attempt before this one are retired by this one.
@@ -98,8 +99,7 @@ void Engine::abandon_batch() {
 
 // The entry of the change's block as map() sees it; a block that moves has one in its former slot.
 Entry Engine::present(const Staged& staged) const {
-  const Slot slot = index_.find(staged.block());
-  return slot == SlotIndex::kNone ? Entry::free() : table_.get(slot);
+  return index_.find(staged.block()).entry;
 }
 
 Engine::Tally Engine::tally() const {

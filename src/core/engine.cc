@@ -111,7 +111,7 @@ bool Engine::build_index() {
   for (u32 s = 0; s < slots; ++s) {
     const Entry entry = table_.get(Slot(s));
     if (!entry.is_used()) continue;
-    if (!(index_.find(entry.block()) == SlotIndex::kNone)) return false;
+    if (!(index_.find(entry.block()).slot == SlotIndex::kNone)) return false;
     regions_.mark(entry.block());
     index_.put(entry.block(), Slot(s));
     lost += bits_in(entry.lost_mask());
@@ -264,8 +264,9 @@ dmr_refusal Engine::format(const dmr_arguments& arguments) {
   draft.created_seconds.store(dmr_host_now(host_));
   dmr_host_new_uuid(host_, draft.uuid);
   fill_identity(draft, arguments);
-  if (metadata_.commit(Changes()) != Status::kOk || !build_index())
-    return DMR_REFUSED_FORMAT_FAILED;
+  if (metadata_.commit(Changes()) != Status::kOk) return DMR_REFUSED_FORMAT_FAILED;
+  const bool built = build_index();
+  DMR_ASSERT(built);
   return DMR_ACCEPTED;
 }
 

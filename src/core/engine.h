@@ -103,13 +103,14 @@ class Engine {
   void emit(dmr_event_kind kind, Block block, Slot slot, SectorMask mask) const;
 
   // ---- routing.cc
-  struct Place {
-    dmr_place_kind kind;
-    u64 sector;
-    u32 sectors;
-  };
-  Place place_in_block(u64 sector, u32 sectors, dmr_direction direction) const;
-  bool in_doubt(Block block, SectorMask mask) const;
+  dmr_place place_in_block(u64 sector, u32 sectors, dmr_direction direction) const;
+  dmr_place place_over_blocks(u64 sector, u32 sectors, dmr_direction direction) const;
+  bool is_plain(Block block, dmr_direction direction) const;
+  SectorMask search_doubts(Block block) const;
+  // Nothing is in doubt unless a commit has failed.
+  SectorMask in_doubt(Block block) const {
+    return (doubts_.load() | all_in_doubt_.load()) != 0 ? search_doubts(block) : 0;
+  }
 
   // Of logical blocks that were read.
   struct ReadResult {

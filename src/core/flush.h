@@ -35,7 +35,7 @@ class SpareFlush {
   // How many have failed so far.
   u32 failures() const { return failures_.load(); }
   // True once after a failure.
-  bool take_failure() { return failed_.load() && failed_.exchange(0); }
+  bool take_failure() { return failed_.exchange(0) != 0; }
 
  private:
   Atomic<u64> written_;  // counts completed writes

@@ -18,9 +18,15 @@ void RegionMap::attach(u64* words, u64 main_sectors) {
   shift_ = shift_for(main_sectors);
 }
 
+void RegionMap::mark_region(u64 region) {
+  __atomic_fetch_or(&words_[region / 64], u64{1} << (region % 64), __ATOMIC_RELEASE);
+}
+
+// I/O that begins in the region before may reach into the block's.
 void RegionMap::mark(Block block) {
   const u64 region = first_sector(block) >> shift_;
-  __atomic_fetch_or(&words_[region / 64], u64{1} << (region % 64), __ATOMIC_RELEASE);
+  mark_region(region);
+  if (region != 0) mark_region(region - 1);
 }
 
 void SlotIndex::attach(u16* cells, u32 slots, const Table* table) {
@@ -43,13 +49,14 @@ SlotIndex::Hit SlotIndex::probe(Block block) const {
   u32 cell = home(block);
   for (;;) {
     const u16 slot = __atomic_load_n(&cells_[cell], __ATOMIC_ACQUIRE);
-    if (slot == kEmpty) return {cell, kNone};
-    if (table_->get(Slot(slot)).block() == block) return {cell, Slot(slot)};
+    if (slot == kEmpty) return {{kNone, Entry::free()}, cell};
+    const Entry entry = table_->get(Slot(slot));
+    if (entry.block() == block) return {{Slot(slot), entry}, cell};
     cell = next(cell);
   }
 }
 
-Slot SlotIndex::find(Block block) const { return probe(block).slot; }
+SlotIndex::Found SlotIndex::find(Block block) const { return probe(block); }
 
 void SlotIndex::put(Block block, Slot slot) {
   __atomic_store_n(&cells_[probe(block).cell], static_cast<u16>(slot.value()), __ATOMIC_RELEASE);

@@ -43,7 +43,7 @@ class RegionMap {
   static u32 words_for(u64 main_sectors);
 
   void attach(u64* words, u64 main_sectors);
-  dmr_region_map view() const { return {words_, shift_}; }
+  dmr_region_map view() const { return {words_, shift_, DMR_SECTOR_BYTES << shift_}; }
   void mark(Block block);
   // While no I/O is routed.
   void mark_all(u64 main_sectors) {
@@ -52,6 +52,8 @@ class RegionMap {
   void clear(u64 main_sectors) { memset(words_, 0, words_for(main_sectors) * sizeof(u64)); }
 
  private:
+  void mark_region(u64 region);
+
   u64* words_ = nullptr;
   u32 shift_ = 0;
 };
@@ -64,8 +66,12 @@ class SlotIndex {
 
   void attach(u16* cells, u32 slots, const Table* table);
   void clear();
-  // The slot of @block, or kNone. Any context.
-  Slot find(Block block) const;
+  struct Found {
+    Slot slot;    // or kNone
+    Entry entry;  // of the slot, as it was when it was found; free if there is none
+  };
+  // Where @block is. Any context.
+  Found find(Block block) const;
   // Leads @block to @slot, whose entry is stored already; replaces an earlier slot of the block in
   // one step.
   void put(Block block, Slot slot);
@@ -74,9 +80,8 @@ class SlotIndex {
 
  private:
   static constexpr u16 kEmpty = 0xffff;
-  struct Hit {
-    u32 cell;   // the one that leads to the block, or the empty one where it would go
-    Slot slot;  // what it held when it was looked at; kNone if empty
+  struct Hit : Found {
+    u32 cell;  // the one that leads to the block, or the empty one where it would go
   };
   u32 next(u32 cell) const { return cell + 1 == count_ ? 0 : cell + 1; }
   bool may_fill(u32 hole, u32 cell) const;

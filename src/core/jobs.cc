@@ -80,16 +80,9 @@ Engine::Taken Engine::retest_block(const Piece& piece) {
 }
 
 Engine::Taken Engine::job_piece(dmr_job_kind kind, const Piece& piece) {
-  if (in_doubt(piece.block, piece.mask)) return Taken::kNo;
-  switch (kind) {
-    case DMR_JOB_REMAP:
-      return remap_block(piece);
-    case DMR_JOB_UNMAP:
-      return unmap_block(piece);
-    case DMR_JOB_RETEST:
-      return retest_block(piece);
-  }
-  return Taken::kNo;
+  DMR_ASSERT((in_doubt(piece.block) & piece.mask) == 0);  // nor is it metadata_ro
+  if (kind == DMR_JOB_REMAP) return remap_block(piece);
+  return kind == DMR_JOB_UNMAP ? unmap_block(piece) : retest_block(piece);
 }
 
 // True if the block is as the job wants it, durably.

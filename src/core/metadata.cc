@@ -4,6 +4,9 @@
 namespace dmr {
 namespace {
 
+// Copies that can't be read may hold numbers that failed commits used: no boot makes so many.
+constexpr u64 kUnseenSequences = u64{1} << 32;
+
 constexpr u64 table_block_sector(u32 copy, u32 index) {
   return kCopySector[copy] + kTableBlockSectors * (1 + u64{index});
 }
@@ -109,7 +112,7 @@ bool Metadata::load(const Verdict& verdict) {
     if (!load_table_block(b)) return false;
   }
   memcpy(next_, committed_, sizeof *next_);
-  highest_ = verdict.highest;
+  note_highest();
   for (u32 c = 0; c < kCopies; ++c) {
     const bool holds = holds_winner(c, verdict);
     const bool stale = views_[c].kind == HeaderKind::kValid;
@@ -118,6 +121,16 @@ bool Metadata::load(const Verdict& verdict) {
     if (!holds) differs_[c].fill(committed_->table_blocks.load());
   }
   return true;
+}
+
+// One copy that was not seen can't outvote anybody; two can, with a number that is given again.
+void Metadata::note_highest() {
+  u32 unseen = 0;
+  for (const CopyView& view : views_) {
+    highest_ = max(highest_, view.sequence);
+    unseen += !view.readable;
+  }
+  if (unseen >= kOpenQuorum) highest_ = Sequence(highest_.value() + kUnseenSequences);
 }
 
 // Whether the copy is the winner's, byte for byte.
@@ -160,7 +173,7 @@ void Metadata::accept(const Verdict& verdict) {
 // ---- Format --------------------------------------------------------------------------------------
 
 Status Metadata::begin_format(u32 slots) {
-  for (u32 c = 0; c < kCopies; ++c) highest_ = max(highest_, views_[c].sequence);
+  note_highest();
   memset(committed_, 0, sizeof *committed_);
   committed_->slots.store(slots);
   committed_->table_blocks.store(table_blocks_for(slots));
@@ -263,6 +276,16 @@ void Metadata::note_turns(const Turn (&turns)[kCopies], bool acknowledged,
   count_good();
 }
 
+// Copies but @copy that hold some state whole, be it the one that is being committed.
+u32 Metadata::others_whole(u32 copy, const Turn (&turns)[kCopies]) const {
+  u32 whole = 0;
+  for (u32 c = 0; c < kCopies; ++c) {
+    const bool untouched = turns[c] == Turn::kNotTried && states_[c] != CopyState::kInvalid;
+    whole += c != copy && (untouched || turns[c] == Turn::kHolds);
+  }
+  return whole;
+}
+
 Status Metadata::commit(const Changes& changes) {
   highest_ = Sequence(highest_.value() + 1);
   next_->sequence.store(highest_.value());
@@ -282,22 +305,21 @@ Status Metadata::commit(const Changes& changes) {
   Turn turns[kCopies] = {};
   u32 holders = 0;
   u32 failures = 0;
-  bool whole_copy_torn = false;
   constexpr CopyState kOrder[] = {CopyState::kInvalid, CopyState::kStale, CopyState::kGood};
   for (const CopyState turn : kOrder) {
     for (u32 c = 0; c < kCopies; ++c) {
       if (states_[c] != turn) continue;
       // Once it can't be acknowledged, the fewer copies hold a change the better. A commit without
       // changes goes on, for each bad copy that it mends is a gain, and so is each that outvotes an
-      // unseen rival; but it tears no second copy that held some state whole.
-      const bool gains = changes.count() == 0 && (turn == CopyState::kInvalid ||
-                                                  (sequence_.load() != 0 && !whole_copy_torn));
+      // unseen rival; but only while it can't tear the last but one that is whole.
+      const bool gains =
+          changes.count() == 0 && (turn == CopyState::kInvalid ||
+                                   (sequence_.load() != 0 && others_whole(c, turns) >= kOpenQuorum));
       if (failures > kCopies - kWriteQuorum && !gains) break;
       const bool holds = write_copy(c, changes);
       turns[c] = holds ? Turn::kHolds : Turn::kFailed;
       holders += holds;
       failures += !holds;
-      whole_copy_torn |= !holds && turn != CopyState::kInvalid;
     }
   }
   const bool acknowledged = holders >= kWriteQuorum;

@@ -108,6 +108,7 @@ class Metadata {
   void read_headers();
   void find_table_blocks(u32 table_blocks_max);
   bool holds_winner(u32 copy, const Verdict& verdict) const;
+  void note_highest();
   bool load_header(const Verdict& verdict);
   bool load_table_block(u32 index);
   // Builds table block @index with @changes in staging_, its CRC included.
@@ -115,6 +116,7 @@ class Metadata {
   bool write_copy(u32 copy, const Changes& changes);
   bool copy_holds(u32 copy, const BitSet<kTableBlocksMax>& blocks, const Changes& changes);
   enum class Turn : u8 { kNotTried, kFailed, kHolds };
+  u32 others_whole(u32 copy, const Turn (&turns)[kCopies]) const;
   void note_turns(const Turn (&turns)[kCopies], bool acknowledged, const Changes& changes);
   u32 count_good();
 

@@ -116,7 +116,7 @@ Engine::Taken Engine::place(const Piece& piece, SectorMask fresh, SectorMask all
 
 u32 Engine::recent_remaps() {
   // Whoever had remapping resumed has looked at what was before.
-  if (forgive_burst_.load() != 0 && forgive_burst_.exchange(0) != 0) burst_.reset();
+  if (forgive_burst_.exchange(0) != 0) burst_.reset();
   return burst_.count(dmr_host_uptime(host_), config_[DMR_CONFIG_REMAP_BURST_SECONDS].load());
 }
 

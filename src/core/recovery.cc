@@ -27,9 +27,8 @@ constexpr u32 kWaits = 0x100;
 // ---- Pieces --------------------------------------------------------------------------------------
 
 Engine::Piece Engine::piece_of(Block block, SectorMask mask) const {
-  const Slot slot = index_.find(block);
-  return {nullptr, 0, block, mask, slot,
-          slot == SlotIndex::kNone ? Entry::free() : table_.get(slot)};
+  const SlotIndex::Found found = index_.find(block);
+  return {nullptr, 0, block, mask, found.slot, found.entry};
 }
 
 Engine::Piece Engine::piece_at(const Cursor& cursor) const {
@@ -68,7 +67,7 @@ bool Engine::not_redirected(Block& block) const {
   constexpr u32 kNear = 256;
   const u64 blocks = geometry_.main_sectors / DMR_BLOCK_SECTORS;
   for (u32 i = 0; i < kNear && block.value() < blocks; ++i) {
-    if (index_.find(block) == SlotIndex::kNone) return true;
+    if (index_.find(block).slot == SlotIndex::kNone) return true;
     block = Block(block.value() + 1);
   }
   return false;
@@ -104,7 +103,8 @@ bool Engine::main_answers() {
 }
 
 void Engine::enter_main_failed() {
-  if (main_failed_.exchange(1) == 0) emit(DMR_EVENT_MAIN_FAILED, Block(0), Slot(0), 0);
+  main_failed_.store(1);
+  emit(DMR_EVENT_MAIN_FAILED, Block(0), Slot(0), 0);
 }
 
 void Engine::resume_remap() {
@@ -116,7 +116,7 @@ void Engine::resume_remap() {
 
 Engine::Step Engine::mend_write(const Piece& piece) {
   if (staged_for(piece.block)) return Step::kSealFirst;
-  if (in_doubt(piece.block, piece.mask)) return fail_piece(piece, DMR_OUTCOME_EIO);
+  if (in_doubt(piece.block) & piece.mask) return fail_piece(piece, DMR_OUTCOME_EIO);
   const u32 first = static_cast<u32>(__builtin_ctz(piece.mask));
   dmr_host_fetch(host_, piece.request, piece.offset, bits_in(piece.mask),
                  bounce_ + first * DMR_SECTOR_BYTES);
@@ -143,16 +143,11 @@ Engine::Step Engine::mend_write(const Piece& piece) {
   const SectorMask moving = homeless | in_slot;
   const Entry wanted = Entry::of(piece.block, (piece.entry.spare_mask() & ~piece.mask) | moving,
                                  piece.entry.lost_mask() & ~piece.mask);
-  switch (place(piece, homeless, moving, wanted, give_up)) {
-    case Taken::kYes:
-      piece.request->outcome |= kWaits;
-      return gate_.load() != 0 ? Step::kSealNow : Step::kDone;
-    case Taken::kSealFirst:
-      return Step::kSealFirst;
-    case Taken::kNo:
-      break;
-  }
-  return fail_piece(piece, DMR_OUTCOME_AS_FAILED);
+  const Taken taken = place(piece, homeless, moving, wanted, give_up);
+  if (taken == Taken::kNo) return fail_piece(piece, DMR_OUTCOME_AS_FAILED);
+  if (taken == Taken::kSealFirst) return Step::kSealFirst;
+  piece.request->outcome |= kWaits;
+  return gate_.load() != 0 ? Step::kSealNow : Step::kDone;
 }
 
 // Settles what waited for the batch, and completes the writes that are through.
@@ -221,7 +216,8 @@ Engine::Step Engine::move_weak(const Piece& piece, const ReadResult& before, Sec
 Engine::Step Engine::mend_read(const Piece& piece) {
   const u32 retries = config_[DMR_CONFIG_READ_RETRIES].load();
   const dmr_request& request = *piece.request;
-  const bool alone = request.failed && request.sectors == geometry_.main_logical_sectors;
+  DMR_ASSERT(request.failed);
+  const bool alone = request.sectors == geometry_.main_logical_sectors;
   const ReadResult main = read_sectors(DMR_MAIN, first_sector(piece.block),
                                        piece.mask & piece.entry.on_main(), retries, alone);
   ReadResult slot;
@@ -234,7 +230,8 @@ Engine::Step Engine::mend_read(const Piece& piece) {
   SectorMask lost = main.bad;
   Step step = Step::kDone;
   const SectorMask doubtful = main.weak | main.bad;
-  if (doubtful != 0 && may_remap() && !in_doubt(piece.block, doubtful)) {
+  if (doubtful != 0 && may_remap()) {
+    DMR_ASSERT((in_doubt(piece.block) & doubtful) == 0);  // nor is it metadata_ro
     step = move_weak(piece, main, lost);
     if (step == Step::kSealFirst) return step;
   }

@@ -5,18 +5,19 @@
 
 namespace dmr {
 
-// Linear over at most kBatchMax changes; there are none unless a commit has failed.
-bool Engine::in_doubt(Block block, SectorMask mask) const {
-  if (all_in_doubt_.load()) return true;
+// The sectors of the block that are in doubt. Linear over at most kBatchMax changes.
+SectorMask Engine::search_doubts(Block block) const {
+  if (all_in_doubt_.load()) return kAllSectors;
+  SectorMask mask = 0;
   const u32 count = doubts_.load();
   for (u32 i = 0; i < count; ++i) {
-    if (staged_[i].block() == block && (staged_[i].affected() & mask) != 0) return true;
+    if (staged_[i].block() == block) mask |= staged_[i].affected();
   }
-  return false;
+  return mask;
 }
 
 // The first run of sectors with one fate among those asked, all of one block.
-Engine::Place Engine::place_in_block(u64 sector, u32 sectors, dmr_direction direction) const {
+dmr_place Engine::place_in_block(u64 sector, u32 sectors, dmr_direction direction) const {
   const Block block = block_of(sector);
   const u32 first = static_cast<u32>(sector % DMR_BLOCK_SECTORS);
   const u32 count = min(sectors, DMR_BLOCK_SECTORS - first);
@@ -24,46 +25,60 @@ Engine::Place Engine::place_in_block(u64 sector, u32 sectors, dmr_direction dire
   if (changes && gate_.load() == block.value() + 1)
     return {direction == DMR_WRITE ? DMR_PLACE_WORKER : DMR_PLACE_NONE, 0, count};
 
-  const Slot slot = index_.find(block);
-  const Entry entry = slot == SlotIndex::kNone ? Entry::free() : table_.get(slot);
-  const auto kind_at = [&](u32 s) {
-    const SectorMask bit = mask_of(s, 1);
-    if (changes && in_doubt(block, bit))
-      return direction == DMR_WRITE ? DMR_PLACE_ERROR : DMR_PLACE_NONE;
-    if (entry.on_main() & bit) return DMR_PLACE_MAIN;
-    if (direction == DMR_DISCARD) return DMR_PLACE_NONE;
-    if (entry.in_slot() & bit) return DMR_PLACE_SPARE;
-    return direction == DMR_READ ? DMR_PLACE_ERROR : DMR_PLACE_WORKER;
+  const auto [slot, entry] = index_.find(block);
+  const SectorMask doubt = changes ? in_doubt(block) : 0;
+  const SectorMask on_main = entry.on_main() & ~doubt;
+  const SectorMask in_slot = direction == DMR_DISCARD ? 0 : entry.in_slot() & ~doubt;
+  // Those that the first sector shares its fate with, from it on.
+  const auto run_of = [&](SectorMask same) {
+    return min(count, static_cast<u32>(__builtin_ctz(~(u32{same} >> first))));
   };
-  const dmr_place_kind kind = kind_at(first);
-  u32 run = 1;
-  while (run < count && kind_at(first + run) == kind) ++run;
-  const u64 place = kind == DMR_PLACE_MAIN    ? sector
-                    : kind == DMR_PLACE_SPARE ? slot_sector(slot) + first
-                                              : 0;
-  return {kind, place, run};
+  if (in_slot >> first & 1) return {DMR_PLACE_SPARE, slot_sector(slot) + first, run_of(in_slot)};
+  if (on_main >> first & 1) return {DMR_PLACE_MAIN, sector, run_of(on_main)};
+  const SectorMask rest = ~(on_main | in_slot);
+  if (direction == DMR_DISCARD) return {DMR_PLACE_NONE, 0, run_of(rest)};
+  if (direction == DMR_READ) return {DMR_PLACE_ERROR, 0, run_of(rest)};
+  if (doubt >> first & 1) return {DMR_PLACE_ERROR, 0, run_of(doubt)};
+  return {DMR_PLACE_WORKER, 0, run_of(rest & ~doubt)};
+}
+
+// A whole block that needs no closer look: it has no slot, and no change of it is under way.
+bool Engine::is_plain(Block block, dmr_direction direction) const {
+  if (direction != DMR_READ && (gate_.load() == block.value() + 1 || in_doubt(block) != 0))
+    return false;
+  return index_.find(block).slot == SlotIndex::kNone;
+}
+
+// As many of the sectors as have one fate and follow one another there.
+dmr_place Engine::place_over_blocks(u64 sector, u32 sectors, dmr_direction direction) const {
+  const dmr_region_map map = regions_.view();
+  dmr_place place = {DMR_PLACE_MAIN, sector, dmr_clear_from(&map, sector, sectors)};
+  if (place.sectors == 0) place = place_in_block(sector, sectors, direction);
+  while (place.sectors < sectors) {
+    const u64 at = sector + place.sectors;
+    if (place.kind == DMR_PLACE_MAIN) {
+      // Regions without redirections need no look at their blocks.
+      const u32 clear = dmr_clear_from(&map, at, sectors - place.sectors);
+      place.sectors += clear;
+      if (clear != 0) continue;
+      if (at % DMR_BLOCK_SECTORS == 0 && sectors - place.sectors >= DMR_BLOCK_SECTORS &&
+          is_plain(block_of(at), direction)) {
+        place.sectors += DMR_BLOCK_SECTORS;
+        continue;
+      }
+    }
+    const dmr_place more = place_in_block(at, sectors - place.sectors, direction);
+    if (more.kind != place.kind) break;
+    if (place.kind == DMR_PLACE_SPARE && more.sector != place.sector + place.sectors) break;
+    place.sectors += more.sectors;
+  }
+  return place;
 }
 
 void Engine::route(u64 sector, u32 sectors, dmr_direction direction, dmr_place& place) const {
-  const dmr_region_map map = regions_.view();
-  const Place start = place_in_block(sector, sectors, direction);
-  u32 done = start.sectors;
-  while (done < sectors) {
-    const u64 at = sector + done;
-    if (start.kind == DMR_PLACE_MAIN && dmr_all_on_main(&map, at, 1)) {
-      // The rest of a region without redirections needs no look at its blocks.
-      const u64 left = (u64{1} << map.shift) - (at & ((u64{1} << map.shift) - 1));
-      done = static_cast<u32>(min<u64>(sectors, done + left));
-      continue;
-    }
-    const Place more = place_in_block(at, sectors - done, direction);
-    const bool follows = start.kind == DMR_PLACE_SPARE ? more.sector == start.sector + done : true;
-    if (more.kind != start.kind || !follows) break;
-    done += more.sectors;
-  }
-  place.kind = start.kind;
-  place.sector = start.sector;
-  place.sectors = done;
+  const bool one_block = sector % DMR_BLOCK_SECTORS + sectors <= DMR_BLOCK_SECTORS;
+  place = one_block ? place_in_block(sector, sectors, direction)
+                    : place_over_blocks(sector, sectors, direction);
 }
 
 }  // namespace dmr

@@ -139,7 +139,8 @@ dmr_sts SimDisk::read(uint64_t sector, uint32_t sectors, void* buffer) {
     return note(kKind, sector, sectors, false, answer.status);
   }
   peek(sector, sectors, buffer);
-  if (answer.faulty && answer.effect == Effect::kCorrupt) bytes[0] ^= 1;
+  // Not the bit of a write: two faults must not cancel each other out.
+  if (answer.faulty && answer.effect == Effect::kCorrupt) bytes[0] ^= 2;
   return note(kKind, sector, sectors, false, DMR_STS_OK);
 }
 

@@ -41,7 +41,7 @@ inline constexpr uint64_t kForever = ~uint64_t{0};
 enum class Effect : uint8_t {
   kFail,     // ends with `status`; of a write, the first `sectors_stored` sectors are stored
   kDrop,     // a write that is acknowledged and not stored; a flush that is acknowledged, not done
-  kCorrupt,  // goes well, but bit 0 of the first affected sector's byte 0 is flipped
+  kCorrupt,  // goes well, but of the first sector's byte 0 a bit is flipped: bit 0 by a write, 1 by a read
   kMisdirect,  // a write that is acknowledged and stored from sector `elsewhere` on instead
 };
 

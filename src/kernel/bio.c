@@ -7,6 +7,7 @@
 #include <linux/bvec.h>
 
 #include "bio.h"
+#include "compat.h"
 #include "log.h"
 #include "pair.h"
 #include "target.h"
@@ -18,24 +19,23 @@ static_assert(sizeof(struct dmr_bio) % __alignof__(struct dmr_bio) == 0);
 
 static __always_inline unsigned long dmr_enter(const struct dmr_target *target)
 {
-	return DMR_RECORD_COUNTED |
-	       dmr_inflight_enter(&target->pair->host.inflight) * DMR_RECORD_PHASE;
+	return dmr_inflight_enter(&target->pair->host.inflight);
 }
 
 static __always_inline void dmr_leave(const struct dmr_target *target, unsigned long flags)
 {
-	dmr_inflight_leave(&target->pair->host.inflight, !!(flags & DMR_RECORD_PHASE));
+	dmr_inflight_leave(&target->pair->host.inflight, flags & DMR_RECORD_PHASE);
 }
 
 static __always_inline bool dmr_data_begins_at_start(const struct bio *bio)
 {
-	return !(bio->bi_iter.bi_idx | bio->bi_iter.bi_bvec_done);
+	return !(bio->bi_iter.bi_idx | bio->bi_iter.dmr_bi_offset);
 }
 
 static __always_inline void *dmr_short_record(const struct bio *bio, unsigned long flags)
 {
 	return (void *)(bio->bi_iter.bi_sector << DMR_RECORD_START_SHIFT |
-			bio_sectors(bio) << DMR_RECORD_SECTORS_SHIFT | flags);
+			bio->bi_iter.bi_size >> (SECTOR_SHIFT - DMR_RECORD_SECTORS_SHIFT) | flags);
 }
 
 /*
@@ -79,7 +79,7 @@ static struct dmr_bio *dmr_long_record(struct bio *bio, unsigned long flags)
 	dmr_fill_request(data, bio, bio->bi_iter.bi_sector, bio_sectors(bio));
 	data->bio = bio;
 	data->data_index = bio->bi_iter.bi_idx;
-	data->data_offset = bio->bi_iter.bi_bvec_done;
+	data->data_offset = bio->bi_iter.dmr_bi_offset;
 	data->device = DMR_MAIN;
 	data->is_flush = false;
 	data->status = BLK_STS_IOERR;
@@ -157,6 +157,15 @@ static int dmr_map_to_worker(const struct dmr_target *target, struct bio *bio, u
 	return DM_MAPIO_SUBMITTED;
 }
 
+/* What is on main as a whole, with its data at the start of its vector. */
+static __always_inline int dmr_map_plain(const struct dmr_target *target, struct bio *bio,
+					 unsigned long flags)
+{
+	bio->bi_private = dmr_short_record(bio, flags);
+	dmr_set_other_dev(bio, target->main_bdev);
+	return DM_MAPIO_REMAPPED;
+}
+
 /* Sends what map() has counted to its place; @place says how much of it goes there. */
 static int dmr_map_to_place(const struct dmr_target *target, struct bio *bio, unsigned long flags,
 			    const struct dmr_place *place)
@@ -165,10 +174,10 @@ static int dmr_map_to_place(const struct dmr_target *target, struct bio *bio, un
 
 	data = dmr_long_record(bio, flags);
 	if (place->kind == DMR_PLACE_MAIN) {
-		bio_set_dev(bio, target->main_bdev);
+		dmr_set_other_dev(bio, target->main_bdev);
 	} else {
 		data->device = DMR_SPARE;
-		bio_set_dev(bio, target->spare_bdev);
+		dmr_set_other_dev(bio, target->spare_bdev);
 	}
 	bio->bi_iter.bi_sector = place->sector;
 	return DM_MAPIO_REMAPPED;
@@ -184,6 +193,11 @@ static noinline int dmr_map_slow(const struct dmr_target *target, struct bio *bi
 		dmr_leave(target, flags);
 		return dmr_map_flush(target, bio);
 	}
+	/* On a small disk regions are small: what is long may still be plain. */
+	if (bio->bi_iter.bi_size > target->regions.bytes && dmr_data_begins_at_start(bio) &&
+	    dmr_clear_from(&target->regions, bio->bi_iter.bi_sector, bio_sectors(bio)) ==
+		    bio_sectors(bio))
+		return dmr_map_plain(target, bio, flags);
 	if (!flags)
 		flags = dmr_enter(target);
 	dmr_route(target->pair->engine, bio->bi_iter.bi_sector, bio_sectors(bio), direction,
@@ -215,12 +229,11 @@ static __always_inline int dmr_map_counted(const struct dmr_target *target, stru
 					   unsigned long flags)
 {
 	/* An empty flush is not plain either. */
-	if (unlikely(!dmr_all_on_main(&target->regions, bio->bi_iter.bi_sector, bio_sectors(bio)) ||
+	if (unlikely(!dmr_all_on_main(&target->regions, bio->bi_iter.bi_sector,
+				      bio->bi_iter.bi_size) ||
 		     !dmr_data_begins_at_start(bio)))
 		return dmr_map_slow(target, bio, flags);
-	bio->bi_private = dmr_short_record(bio, flags);
-	dmr_set_other_dev(bio, target->main_bdev);
-	return DM_MAPIO_REMAPPED;
+	return dmr_map_plain(target, bio, flags);
 }
 
 int dmr_map(struct dm_target *ti, struct bio *bio)
@@ -233,8 +246,8 @@ int dmr_map(struct dm_target *ti, struct bio *bio)
 }
 
 /* Whether the worker has taken it; otherwise *error is what the application is told. */
-static bool dmr_failed(const struct dmr_target *target, struct bio *bio, struct dmr_bio *data,
-		       blk_status_t *error)
+static noinline bool dmr_failed(const struct dmr_target *target, struct bio *bio,
+				struct dmr_bio *data, blk_status_t *error)
 {
 	const bool failfast = bio->bi_opf & (REQ_FAILFAST_MASK | REQ_RAHEAD);
 	const enum dmr_direction direction = dmr_direction_of(bio);
@@ -272,23 +285,24 @@ static noinline int dmr_end_io_slow(const struct dm_target *ti, struct bio *bio,
 	if (*error)
 		parked = dmr_failed(target, bio, data, error);
 	/* Once parked and not counted, bio, target and pair may be gone. */
-	if (record & DMR_RECORD_COUNTED)
+	if (record & DMR_RECORD_PHASE)
 		dmr_leave(target, record);
 	return parked ? DM_ENDIO_INCOMPLETE : DM_ENDIO_DONE;
 }
 
 int dmr_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 {
-	const unsigned long record = (unsigned long)bio->bi_private;
+	unsigned long flags;
 
 	if (unlikely(*error))
 		return dmr_end_io_slow(ti, bio, error);
-	/* A read from main has neither: one test. */
-	if (!(record & (DMR_RECORD_POINTER | DMR_RECORD_COUNTED)))
-		return DM_ENDIO_DONE;
-	if (unlikely(record & DMR_RECORD_POINTER))
+	flags = (unsigned long)bio->bi_private & DMR_RECORD_FLAGS;
+	if (!flags)
+		return DM_ENDIO_DONE; /* a read from main */
+	/* Ended before, or recorded out of line; with a phase there may be a pointer. */
+	if (unlikely(flags >= DMR_RECORD_ENDED))
 		return dmr_end_io_slow(ti, bio, error);
-	dmr_leave(ti->private, record);
+	dmr_inflight_leave(&((const struct dmr_target *)ti->private)->pair->host.inflight, flags);
 	return DM_ENDIO_DONE;
 }
 
@@ -300,7 +314,7 @@ static struct bvec_iter dmr_data_of(const struct dmr_request *request, u32 offse
 	struct bvec_iter iter = {
 		.bi_size = request->sectors << SECTOR_SHIFT,
 		.bi_idx = data->data_index,
-		.bi_bvec_done = data->data_offset,
+		.dmr_bi_offset = data->data_offset,
 	};
 
 	bvec_iter_advance(data->bio->bi_io_vec, &iter, offset_sectors << SECTOR_SHIFT);

@@ -7,8 +7,7 @@
  * that is completed as a whole is not advanced in its data at all). So map() records where it
  * began, in the clone's bi_private, which device-mapper leaves to the target:
  *
- *   bit 0       counted in flight
- *   bit 1       the phase of the count
+ *   bits 0-1    the phase in which it is counted in flight; 0: it is not; 3: it ended already
  *   bit 2       the rest of the word is a pointer to the bio's struct dmr_bio, which holds all
  *   bits 3-25   sectors
  *   bits 26-63  first sector, of the target (DMR_MAIN_MAX_SECTORS)
@@ -25,14 +24,11 @@
 
 #include "dm_remap/core.h"
 
-#define DMR_RECORD_COUNTED 1ul
-#define DMR_RECORD_PHASE 2ul
+#define DMR_RECORD_PHASE 3ul
 #define DMR_RECORD_POINTER 4ul
 #define DMR_RECORD_FLAGS 7ul
-/* No phase without a count: end_io() passes this one on. The worker or map() ended it, or it is a
- * flush of main.
- */
-#define DMR_RECORD_ENDED DMR_RECORD_PHASE
+/* No phase: end_io() passes this one on. The worker or map() ended it, or it is a flush of main. */
+#define DMR_RECORD_ENDED 3ul
 
 #define DMR_RECORD_SECTORS_SHIFT 3
 #define DMR_RECORD_SECTORS_BITS 23 /* all that bi_size can say */
@@ -43,7 +39,7 @@ struct dmr_bio {
 	struct dmr_request request; /* first sector and length, and the worker's handle */
 	struct bio *bio;
 	u64 flush_ticket;       /* of a flush of the spare */
-	unsigned int data_index;  /* where the data begins: bi_idx and bi_bvec_done */
+	unsigned int data_index;  /* where the data begins: bi_idx and dmr_bi_offset */
 	unsigned int data_offset;
 	enum dmr_device device; /* where it went */
 	bool is_flush;

@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * All that is known about the differences between kernel versions.
+ * All that is known about the differences between kernels. What a kernel has is asked of its headers,
+ * not of its version number, because distributions port changes back. Macros say it themselves; for
+ * the rest Kbuild compiles each file of probes/ and puts the result into DMR_HAVE_<NAME>, 0 or 1.
  *
- * Supported: 6.1 to 6.12. Any context, no locks.
+ * Tested with 6.1, 6.12 and 7.3. Any context, no locks.
  */
 #ifndef DMR_COMPAT_H
 #define DMR_COMPAT_H
 
 #include <linux/blkdev.h>
+#include <linux/bvec.h>
 #include <linux/device-mapper.h>
-#include <linux/version.h>
+
+#include "probed/bi_offset.h"
+#include "probed/dm_devt_from_path.h"
 
 #if BITS_PER_LONG != 64
 #error "a bio's record takes the 64 bits of bi_private"
 #endif
 
 /* 6.5 gave block devices an open mode of their own type. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#ifdef BLK_OPEN_WRITE
 #define DMR_MODE_WRITE BLK_OPEN_WRITE
 #else
 #define DMR_MODE_WRITE FMODE_WRITE
@@ -29,10 +34,17 @@
 #define DMR_BLK_STS_RESV_CONFLICT BLK_STS_NEXUS
 #endif
 
+/* The member of struct bvec_iter with the offset, in bytes, in the segment bi_idx. */
+#if DMR_HAVE_BI_OFFSET
+#define dmr_bi_offset bi_offset
+#else
+#define dmr_bi_offset bi_bvec_done
+#endif
+
 /* A table line's word for a device, path or major:minor, to its number; 0 if there is none. */
 static inline dev_t dmr_dev_from_word(const char *word)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#if DMR_HAVE_DM_DEVT_FROM_PATH
 	dev_t dev;
 
 	return dm_devt_from_path(word, &dev) ? 0 : dev;

@@ -120,13 +120,13 @@ enum dmr_sts dmr_host_flush(struct dmr_host *host, enum dmr_device device)
 	return dmr_host_submit(&host->bio);
 }
 
-static unsigned long dmr_inflight_sum(const struct dmr_inflight *inflight, unsigned int phase)
+static unsigned long dmr_inflight_sum(const struct dmr_inflight *inflight, unsigned long phase)
 {
 	unsigned long sum = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(inflight->count, cpu)->in[phase]);
+		sum += READ_ONCE(per_cpu_ptr(inflight->count, cpu)->in[phase - 1]);
 	return sum;
 }
 
@@ -134,11 +134,11 @@ void dmr_host_drain(struct dmr_host *host)
 {
 	struct dmr_inflight *inflight = &host->inflight;
 	unsigned long sleep_us = DMR_DRAIN_FIRST_SLEEP_US;
-	unsigned int old;
+	unsigned long old;
 
 	mutex_lock(&host->drain_lock);
 	old = inflight->phase;
-	WRITE_ONCE(inflight->phase, !old);
+	WRITE_ONCE(inflight->phase, 3 - old);
 	synchronize_rcu();
 	/* Polled, so that leaving the count need not look for someone to wake. */
 	while (dmr_inflight_sum(inflight, old)) {
@@ -186,6 +186,7 @@ int dmr_host_init(struct dmr_host *host, struct block_device *main, struct block
 	host->inflight.count = alloc_percpu(struct dmr_inflight_count);
 	if (!host->inflight.count)
 		return -ENOMEM;
+	host->inflight.phase = 1;
 	host->bdev[DMR_MAIN] = main;
 	host->bdev[DMR_SPARE] = spare;
 	mutex_init(&host->drain_lock);

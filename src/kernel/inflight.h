@@ -3,7 +3,8 @@
  * The count of I/O in flight: all writes, and the reads that found their region marked.
  *
  * Two counters for each CPU, one of which new I/O enters. A drain turns new I/O to the other one
- * and waits until the first is zero. Entering costs no shared cache line.
+ * and waits until the first is zero. Entering costs no shared cache line. The phases are called 1
+ * and 2, so that 0 can mean "not counted".
  *
  * Why it is right: the phase is read and its counter incremented with preemption off, which is an
  * RCU reader. After synchronize_rcu() every increment of the old phase is visible and no further
@@ -20,31 +21,31 @@
 #include <linux/preempt.h>
 
 struct dmr_inflight_count {
-	unsigned long in[2]; /* by phase; only the sum over all CPUs means something */
+	unsigned long in[2]; /* by phase - 1; only the sum over all CPUs means something */
 };
 
 struct dmr_inflight {
-	unsigned int phase; /* 0 or 1 */
+	unsigned long phase; /* 1 or 2 */
 	struct dmr_inflight_count __percpu *count;
 };
 
 /* Returns the phase, which the I/O must leave. Look up the I/O's place after this. */
-static inline unsigned int dmr_inflight_enter(const struct dmr_inflight *inflight)
+static inline unsigned long dmr_inflight_enter(const struct dmr_inflight *inflight)
 {
-	unsigned int phase;
+	unsigned long phase;
 
 	preempt_disable();
 	phase = READ_ONCE(inflight->phase);
-	this_cpu_inc(inflight->count->in[phase]);
+	this_cpu_inc(inflight->count->in[phase - 1]);
 	preempt_enable();
 	return phase;
 }
 
 /* The last thing that is done for an I/O: what it belongs to may be freed at once. */
-static inline void dmr_inflight_leave(const struct dmr_inflight *inflight, unsigned int phase)
+static inline void dmr_inflight_leave(const struct dmr_inflight *inflight, unsigned long phase)
 {
 	smp_wmb(); /* pairs with the drain's: what the I/O stored is seen when it is not counted */
-	this_cpu_dec(inflight->count->in[phase]);
+	this_cpu_dec(inflight->count->in[phase - 1]);
 }
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * `dmsetup message`.
  *
- * The result's buffer overlaps the words of the message: a handler reads all of them before it
- * writes. A handler that answers returns 1.
+ * The core parses the words before anything is answered: the result's buffer overlaps them. A
+ * handler that answers returns 1.
  */
 #include <linux/mm.h>
 #include <linux/sort.h>
@@ -38,23 +38,14 @@ static struct dmr_list_entry *dmr_list(const struct dmr_engine *engine, u64 from
 	return list;
 }
 
-static int dmr_message_list(struct dm_target *ti, unsigned int argc, char **argv, char *result,
-			    unsigned int maxlen)
+static int dmr_message_list(const struct dmr_target *target, const struct dmr_message *message,
+			    char *result, unsigned int maxlen)
 {
-	const struct dmr_target *target = ti->private;
 	struct dmr_list_entry *list;
-	u64 from = 0, count = ti->len;
 	unsigned int sz = 0;
 	u32 entries, i;
 
-	if (argc > 3 || (argc > 1 && kstrtou64(argv[1], 10, &from)) ||
-	    (argc > 2 && kstrtou64(argv[2], 10, &count)))
-		return -EINVAL;
-	if (from > ti->len)
-		return -EINVAL;
-	count = min_t(u64, count, ti->len - from);
-
-	list = dmr_list(target->pair->engine, from, count, &entries);
+	list = dmr_list(target->pair->engine, message->from, message->count, &entries);
 	if (!list)
 		return -ENOMEM;
 	DMEMIT("%s", "");
@@ -65,15 +56,11 @@ static int dmr_message_list(struct dm_target *ti, unsigned int argc, char **argv
 	return DMR_ANSWERED;
 }
 
-static int dmr_message_stats(struct dm_target *ti, unsigned int argc, char **argv, char *result,
-			     unsigned int maxlen)
+static int dmr_message_stats(const struct dmr_target *target, char *result, unsigned int maxlen)
 {
-	const struct dmr_target *target = ti->private;
 	struct dmr_status status = { };
 	unsigned int sz = 0;
 
-	if (argc != 1)
-		return -EINVAL;
 	dmr_engine_status(target->pair->engine, &status);
 	DMEMIT("read_errors=%llu\n", status.main_read_errors);
 	DMEMIT("write_errors=%llu\n", status.main_write_errors);
@@ -87,7 +74,7 @@ static int dmr_message_stats(struct dm_target *ti, unsigned int argc, char **arg
 	DMEMIT("repairs=%llu\n", status.repairs);
 	DMEMIT("slots_total=%u\n", status.slots_total);
 	DMEMIT("slots_used=%u\n", status.slots_used);
-	DMEMIT("memory_bytes=%llu\n", status.arena_bytes + sizeof(*target->pair) +
+	DMEMIT("memory_bytes=%llu\n", status.arena_bytes + sizeof(*target->pair) + sizeof(*target) +
 	       num_possible_cpus() * sizeof(struct dmr_inflight_count));
 	return DMR_ANSWERED;
 }
@@ -97,34 +84,13 @@ static bool dmr_is_read_only(const struct dmr_target *target)
 	return !target->writable || target->arguments.read_only_metadata;
 }
 
-/* The range that the words say: [<sector> [<count>]], a sector if there is no count. */
-static int dmr_parse_range(const struct dm_target *ti, unsigned int argc, char **argv,
-			   struct dmr_job *job)
+static int dmr_message_job(const struct dmr_target *target, enum dmr_job_kind kind,
+			   const struct dmr_message *message, char *result, unsigned int maxlen)
 {
-	job->count = 1;
-	if (argc > 3 || kstrtou64(argv[1], 10, &job->from) ||
-	    (argc > 2 && kstrtou64(argv[2], 10, &job->count)))
-		return -EINVAL;
-	if (job->from >= ti->len || !job->count || job->count > ti->len - job->from) {
-		DMERR("message '%s': sectors beyond the target", argv[0]);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int dmr_message_job(struct dm_target *ti, enum dmr_job_kind kind, unsigned int argc,
-			   char **argv, char *result, unsigned int maxlen)
-{
-	const struct dmr_target *target = ti->private;
-	struct dmr_job job = { .kind = kind, .count = ti->len };
+	struct dmr_job job = { .kind = kind, .from = message->from, .count = message->count };
 	unsigned int sz = 0;
 	int r;
 
-	if (argc == 1 && kind != DMR_JOB_RETEST)
-		return -EINVAL;
-	r = argc == 1 ? 0 : dmr_parse_range(ti, argc, argv, &job);
-	if (r)
-		return r;
 	if (dmr_is_read_only(target))
 		return -EROFS;
 	r = dmr_pair_job(target->pair, &job);
@@ -134,45 +100,12 @@ static int dmr_message_job(struct dm_target *ti, enum dmr_job_kind kind, unsigne
 	return DMR_ANSWERED;
 }
 
-static int dmr_message_remap(struct dm_target *ti, unsigned int argc, char **argv, char *result,
-			     unsigned int maxlen)
+static int dmr_message_repair(const struct dmr_target *target, char *result, unsigned int maxlen)
 {
-	return dmr_message_job(ti, DMR_JOB_REMAP, argc, argv, result, maxlen);
-}
-
-static int dmr_message_unmap(struct dm_target *ti, unsigned int argc, char **argv, char *result,
-			     unsigned int maxlen)
-{
-	return dmr_message_job(ti, DMR_JOB_UNMAP, argc, argv, result, maxlen);
-}
-
-static int dmr_message_retest(struct dm_target *ti, unsigned int argc, char **argv, char *result,
-			      unsigned int maxlen)
-{
-	return dmr_message_job(ti, DMR_JOB_RETEST, argc, argv, result, maxlen);
-}
-
-static int dmr_message_resume_remap(struct dm_target *ti, unsigned int argc, char **argv,
-				    char *result, unsigned int maxlen)
-{
-	const struct dmr_target *target = ti->private;
-
-	if (argc != 1)
-		return -EINVAL;
-	dmr_engine_resume_remap(target->pair->engine);
-	return 0;
-}
-
-static int dmr_message_repair(struct dm_target *ti, unsigned int argc, char **argv, char *result,
-			      unsigned int maxlen)
-{
-	const struct dmr_target *target = ti->private;
 	unsigned int sz = 0;
 	u32 good_copies;
 	int r;
 
-	if (argc != 1)
-		return -EINVAL;
 	if (dmr_is_read_only(target))
 		return -EROFS;
 	r = dmr_pair_repair(target->pair, &good_copies);
@@ -182,38 +115,37 @@ static int dmr_message_repair(struct dm_target *ti, unsigned int argc, char **ar
 	return DMR_ANSWERED;
 }
 
-struct dmr_message_handler {
-	const char *word;
-	int (*handle)(struct dm_target *ti, unsigned int argc, char **argv, char *result,
-		      unsigned int maxlen); /* NULL: not built yet */
-};
-
-static const struct dmr_message_handler dmr_message_handlers[] = {
-	{ "list", dmr_message_list },
-	{ "stats", dmr_message_stats },
-	{ "repair", dmr_message_repair },
-	{ "remap", dmr_message_remap },
-	{ "unmap", dmr_message_unmap },
-	{ "retest", dmr_message_retest },
-	{ "resume_remap", dmr_message_resume_remap },
-	{ "scan", NULL },
-};
-
 int dmr_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
 		unsigned int maxlen)
 {
-	const struct dmr_message_handler *handler;
-	unsigned int i;
+	const struct dmr_target *target = ti->private;
+	struct dmr_message message;
+	const char *reason;
 
-	for (i = 0; i < ARRAY_SIZE(dmr_message_handlers); i++) {
-		handler = &dmr_message_handlers[i];
-		if (strcmp(argv[0], handler->word))
-			continue;
-		if (handler->handle)
-			return handler->handle(ti, argc, argv, result, maxlen);
-		DMERR("message '%s' is not supported by this version", handler->word);
-		return -EOPNOTSUPP;
+	reason = dmr_message_parse(&message, ti->len, argc, (const char *const *)argv);
+	if (reason) {
+		DMERR("message '%s': %s", argv[0], reason);
+		return -EINVAL;
 	}
-	DMERR("unknown message '%s'", argv[0]);
-	return -EINVAL;
+	switch (message.kind) {
+	case DMR_MESSAGE_LIST:
+		return dmr_message_list(target, &message, result, maxlen);
+	case DMR_MESSAGE_STATS:
+		return dmr_message_stats(target, result, maxlen);
+	case DMR_MESSAGE_REPAIR:
+		return dmr_message_repair(target, result, maxlen);
+	case DMR_MESSAGE_REMAP:
+		return dmr_message_job(target, DMR_JOB_REMAP, &message, result, maxlen);
+	case DMR_MESSAGE_UNMAP:
+		return dmr_message_job(target, DMR_JOB_UNMAP, &message, result, maxlen);
+	case DMR_MESSAGE_RETEST:
+		return dmr_message_job(target, DMR_JOB_RETEST, &message, result, maxlen);
+	case DMR_MESSAGE_RESUME_REMAP:
+		dmr_engine_resume_remap(target->pair->engine);
+		return 0;
+	case DMR_MESSAGE_NOT_BUILT:
+		break;
+	}
+	DMERR("message '%s' is not supported by this version", argv[0]);
+	return -EOPNOTSUPP;
 }

@@ -59,7 +59,6 @@ class Run {
   bool trouble_ = false;  // ... and met faults of the spare
   uint32_t good_ = DMR_COPIES;
   uint32_t lied_about_ = 0;  // bad copies that the core can't know of
-  bool two_were_away_ = false;
   std::optional<SimDisk> earlier_;
   bool nearly_full_ = false;
   bool restless_ = false;  // many short boots: mostly of opening and committing
@@ -153,7 +152,6 @@ uint32_t Run::damage(World& world) {
       world.trace("fault: %s", planned.text.c_str());
     }
     world.set_spare_trouble();
-    two_were_away_ |= faults.size() >= 4;  // neither reads nor writes, of two copies
   }
   return lied_about_ == 0 ? 0 : static_cast<uint32_t>(std::popcount(lied_about_)) + known_bad;
 }
@@ -174,8 +172,7 @@ std::string Run::judge_opening(World& world, dmr_refusal refusal, const dmr_repo
     over_ = true;
     return "";
   }
-  // Two copies that were away may come back with a state of the number that was given meanwhile.
-  if (!must_open || (refusal == DMR_REFUSED_FORK && two_were_away_)) {
+  if (!must_open) {
     over_ = true;
     return "";
   }

@@ -224,6 +224,11 @@ dmr_sts Pair::write(uint64_t sector, uint32_t sectors, bool fua) {
   return pending->status;
 }
 
+dmr_sts Pair::read(uint64_t sector, uint32_t sectors) {
+  std::vector<uint8_t> data(size_t{sectors} * DMR_SECTOR_BYTES);
+  return target->read(sector, sectors, data.data());
+}
+
 dmr_sts Pair::flush() {
   const dmr_sts sts = target->flush();
   if (sts == DMR_STS_OK) {
@@ -316,6 +321,24 @@ void Pair::check_invariants() {
   }
   CHECK(slots.size() == status.slots_used, "%zu listed, %u used", slots.size(), status.slots_used);
   CHECK(lost == status.lost_sectors, "lost sectors");
+}
+
+std::unique_ptr<Pair> opened(const Devices& devices, const dmr_arguments& how, uint32_t sectors) {
+  auto pair = std::make_unique<Pair>(devices);
+  pair->must_open(how);
+  pair->prefill(0, static_cast<uint32_t>(std::min<uint64_t>(sectors, devices.main_sectors)));
+  return pair;
+}
+
+void survives(Pair& pair) {
+  pair.check_all();
+  pair.check_invariants();
+  for (const CrashPolicy policy : {CrashPolicy::kDropAll, CrashPolicy::kKeepAll}) {
+    Pair after(pair);
+    after.reboot(policy);
+    after.check_all();
+    after.check_invariants();
+  }
 }
 
 // ---- Image --------------------------------------------------------------------------------------

@@ -92,6 +92,8 @@ class Pair {
 
   // ---- The application.
   dmr_sts write(uint64_t sector, uint32_t sectors, bool fua = false);
+  // Whatever it reads; check() looks at that.
+  dmr_sts read(uint64_t sector, uint32_t sectors);
   dmr_sts flush();
   // Submitted, not yet through the worker; settle() runs it and takes account of all.
   void submit(uint64_t sector, uint32_t sectors);
@@ -194,6 +196,12 @@ struct Arguments : dmr_arguments {
     return *this;
   }
 };
+
+// An open pair with @sectors (at most all) of known contents on main from sector 0 on.
+std::unique_ptr<Pair> opened(const Devices& devices = {}, const dmr_arguments& how = Arguments(),
+                             uint32_t sectors = 4096);
+// Everything is where it should be, now and after each kind of power cut.
+void survives(Pair& pair);
 
 // Fails the test with printf's words.
 [[gnu::format(printf, 1, 2)]] void fail_with(const char* format, ...);

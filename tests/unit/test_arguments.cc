@@ -85,7 +85,7 @@ void the_count(void**) {
   refused({"1x", "format"}, 0, "number");
   refused({" 1", "format"}, 0, "number");
   refused({"0x1", "format"}, 0, "number");
-  refused({"4294967297", "format"}, 0, "number");
+  refused({"4294967297", "format"}, 2, "fewer");
   refused({"99999999999999999999", "format"}, 0, "number");
   refused({"format"}, 0, "number");
   refused({"1"}, 1, "fewer");

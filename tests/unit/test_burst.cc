@@ -71,6 +71,11 @@ void a_changed_window_begins_anew(void**) {
   burst.add(1);
   assert_int_equal(burst.count(100, 160), 1);
   assert_int_equal(burst.count(100, 1600), 0);
+  // Also if its buckets are as wide as before.
+  assert_int_equal(burst.count(100, 32), 0);
+  burst.add(1);
+  assert_int_equal(burst.count(100, 32), 1);
+  assert_int_equal(burst.count(100, 30), 0);
 }
 
 void long_rests(void**) {
@@ -92,15 +97,8 @@ void adding_before_any_count_is_harmless(void**) {
 
 // ---- The limit ----------------------------------------------------------------------------------
 
-std::unique_ptr<Pair> opened(const dmr_arguments& how = Arguments()) {
-  auto pair = std::make_unique<Pair>();
-  pair->must_open(how);
-  pair->prefill(0, 4096);
-  return pair;
-}
-
 void more_than_the_burst_is_main_failed(void**) {
-  const auto pair = opened(Arguments().with_config(DMR_CONFIG_REMAP_BURST, 10));
+  const auto pair = opened({}, Arguments().with_config(DMR_CONFIG_REMAP_BURST, 10));
   pair->main().inject(write_fault(0, 4096));
   for (uint64_t i = 0; i < 10; ++i) assert_int_equal(pair->write(8 * i, 8), DMR_STS_OK);
   assert_int_equal(pair->status().state, DMR_STATE_OK);
@@ -126,7 +124,7 @@ void more_than_the_burst_is_main_failed(void**) {
 }
 
 void resume_remap_begins_a_new_count(void**) {
-  const auto pair = opened(Arguments().with_config(DMR_CONFIG_REMAP_BURST, 10));
+  const auto pair = opened({}, Arguments().with_config(DMR_CONFIG_REMAP_BURST, 10));
   pair->main().inject(write_fault(0, 4096));
   for (uint64_t i = 0; i < 10; ++i) assert_int_equal(pair->write(8 * i, 8), DMR_STS_OK);
   assert_int_equal(pair->write(800, 8), DMR_STS_IOERR);
@@ -138,7 +136,7 @@ void resume_remap_begins_a_new_count(void**) {
 }
 
 void main_failed_is_not_kept_over_reopening(void**) {
-  const auto pair = opened(Arguments().with_config(DMR_CONFIG_REMAP_BURST, 1));
+  const auto pair = opened({}, Arguments().with_config(DMR_CONFIG_REMAP_BURST, 1));
   pair->main().inject(write_fault(0, 4096));
   assert_int_equal(pair->write(0, 16), DMR_STS_IOERR);
   assert_int_equal(pair->status().state, DMR_STATE_MAIN_FAILED);
@@ -148,7 +146,7 @@ void main_failed_is_not_kept_over_reopening(void**) {
 }
 
 void only_new_blocks_count(void**) {
-  const auto pair = opened(Arguments().with_config(DMR_CONFIG_REMAP_BURST, 1));
+  const auto pair = opened({}, Arguments().with_config(DMR_CONFIG_REMAP_BURST, 1));
   pair->main().inject(write_fault(0, 4096));
   for (uint64_t s = 0; s < 8; ++s) assert_int_equal(pair->write(s, 1), DMR_STS_OK);
   // The slot fails, the block moves: no new one.
@@ -160,7 +158,7 @@ void only_new_blocks_count(void**) {
 // A batch that is done again takes its slots once.
 void slots_that_fail_do_not_count(void**) {
   for (const Effect effect : {Effect::kFail, Effect::kDrop}) {
-    const auto pair = opened(Arguments().with_config(DMR_CONFIG_REMAP_BURST, 2));
+    const auto pair = opened({}, Arguments().with_config(DMR_CONFIG_REMAP_BURST, 2));
     pair->main().inject(write_fault(0, 4096));
     Fault fault = write_fault(dmr::slot_sector(dmr::Slot(0)), 8 * 12);
     fault.effect = effect;
@@ -174,7 +172,7 @@ void slots_that_fail_do_not_count(void**) {
 }
 
 void messages_do_not_count(void**) {
-  const auto pair = opened(Arguments().with_config(DMR_CONFIG_REMAP_BURST, 3));
+  const auto pair = opened({}, Arguments().with_config(DMR_CONFIG_REMAP_BURST, 3));
   pair->main().inject(write_fault(800, 24));
   assert_int_equal(pair->write(800, 8), DMR_STS_OK);
   const dmr_job job = pair->job(DMR_JOB_REMAP, 0, 160);
@@ -185,12 +183,11 @@ void messages_do_not_count(void**) {
 }
 
 void lost_sectors_count(void**) {
-  const auto pair = opened(Arguments().with_config(DMR_CONFIG_REMAP_BURST, 1));
+  const auto pair = opened({}, Arguments().with_config(DMR_CONFIG_REMAP_BURST, 1));
   pair->main().inject(read_fault(0, 4));
   pair->main().inject(read_fault(80, 4));
-  std::vector<uint8_t> data(8 * DMR_SECTOR_BYTES);
-  assert_int_equal(pair->target->read(0, 8, data.data()), DMR_STS_IOERR);
-  assert_int_equal(pair->target->read(80, 8, data.data()), DMR_STS_IOERR);
+  assert_int_equal(pair->read(0, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->read(80, 8), DMR_STS_IOERR);
   assert_int_equal(pair->status().lost_sectors, 4);
   assert_int_equal(pair->status().state, DMR_STATE_MAIN_FAILED);
 }
@@ -205,8 +202,7 @@ void a_main_that_answers_nothing_costs_no_slot(void**) {
   assert_int_equal(pair->status().state, DMR_STATE_MAIN_FAILED);
   assert_int_equal(pair->status().slots_used, 0);
   assert_int_equal(pair->host.events_of(DMR_EVENT_MAIN_FAILED), 1);
-  std::vector<uint8_t> data(8 * DMR_SECTOR_BYTES);
-  assert_int_equal(pair->target->read(96, 8, data.data()), DMR_STS_IOERR);
+  assert_int_equal(pair->read(96, 8), DMR_STS_IOERR);
   assert_int_equal(pair->status().lost_sectors, 0);
   // The cable is back.
   pair->main().heal();
@@ -219,8 +215,7 @@ void a_main_that_answers_nothing_costs_no_slot(void**) {
 void reads_of_a_dead_main_lose_nothing(void**) {
   const auto pair = opened();
   pair->main().inject(read_fault(0, kSmallMain));
-  std::vector<uint8_t> data(64 * DMR_SECTOR_BYTES);
-  assert_int_equal(pair->target->read(96, 64, data.data()), DMR_STS_IOERR);
+  assert_int_equal(pair->read(96, 64), DMR_STS_IOERR);
   assert_int_equal(pair->status().state, DMR_STATE_MAIN_FAILED);
   assert_int_equal(pair->status().lost_sectors, 0);
   assert_int_equal(pair->status().slots_used, 0);
@@ -277,6 +272,26 @@ void canaries_ask_no_place_known_to_be_bad(void**) {
   }
 }
 
+// Where hundreds of blocks in a row have moved, nobody looks for long for one that has not.
+void canaries_pass_over_a_place_that_has_moved_far_and_wide(void**) {
+  constexpr uint32_t kMoved = 300;
+  Pair pair;
+  Image image;
+  for (uint32_t b = 0; b < kMoved; ++b) image.set(b, dmr::Entry::of(dmr::Block(b), 0xff, 0));
+  image.seal(7);
+  image.put_everywhere(pair.spare());
+  pair.must_open();
+  pair.main().inject(write_fault(8000, 8));
+  pair.main().record(true);
+  assert_int_equal(pair.write(8000, 8), DMR_STS_OK);
+  // The first place is main's beginning; the next is an eighth of main away.
+  for (const auto& io : pair.main().records()) {
+    if (io.kind == IoKind::kRead) assert_true(io.sector >= kSmallMain / 8);
+  }
+  assert_int_equal(pair.main().reads(), 1);
+  assert_int_equal(pair.status().slots_used, kMoved + 1);
+}
+
 void a_main_of_few_blocks_all_of_which_moved(void**) {
   const auto pair = std::make_unique<Pair>(Devices{.main_sectors = 16});
   pair->must_open();
@@ -313,6 +328,7 @@ int main() {
       cmocka_unit_test(one_canary_that_reads_is_enough),
       cmocka_unit_test(one_canary_serves_a_batch),
       cmocka_unit_test(canaries_ask_no_place_known_to_be_bad),
+      cmocka_unit_test(canaries_pass_over_a_place_that_has_moved_far_and_wide),
       cmocka_unit_test(a_main_of_few_blocks_all_of_which_moved),
   };
   return cmocka_run_group_tests_name("burst", tests, nullptr, nullptr);

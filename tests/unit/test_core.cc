@@ -58,8 +58,17 @@ void geometries(void**) {
                    DMR_REFUSED_GEOMETRY_LOGICAL_BLOCK);
   assert_int_equal(check_of([](dmr_geometry& g) { g.main_logical_sectors = 3; }),
                    DMR_REFUSED_GEOMETRY_LOGICAL_BLOCK);
-  assert_int_equal(check_of([](dmr_geometry& g) { g.spare_logical_sectors = 8; }),
-                   DMR_REFUSED_GEOMETRY_LOGICAL_BLOCK);
+  for (const uint32_t spare : {0u, 3u, 8u, 16u}) {
+    dmr_geometry geometry = kGood;
+    geometry.main_logical_sectors = 4;
+    geometry.spare_logical_sectors = spare;
+    assert_int_equal(dmr_geometry_check(&geometry), DMR_REFUSED_GEOMETRY_LOGICAL_BLOCK);
+  }
+  for (const uint32_t both : {1u, 2u, 4u, 8u}) {
+    dmr_geometry geometry = kGood;
+    geometry.main_logical_sectors = geometry.spare_logical_sectors = both;
+    assert_int_equal(dmr_geometry_check(&geometry), DMR_ACCEPTED);
+  }
   assert_int_equal(check_of([](dmr_geometry& g) { g.main_logical_sectors = 8; }), DMR_ACCEPTED);
   assert_int_equal(check_of([](dmr_geometry& g) { g.main_sectors = DMR_MAIN_MAX_SECTORS; }),
                    DMR_ACCEPTED);
@@ -126,6 +135,13 @@ void state_names(void**) {
   assert_string_equal(dmr_state_name(DMR_STATE_OK), "ok");
 }
 
+// As a later host's might be.
+void numbers_without_a_word_are_unknown(void**) {
+  assert_string_equal(dmr_refusal_text(static_cast<dmr_refusal>(DMR_REFUSED_READ_ONLY + 1)),
+                      "unknown");
+  assert_string_equal(dmr_state_name(static_cast<dmr_state>(DMR_STATE_OK + 1)), "unknown");
+}
+
 void uuid_text(void**) {
   dmr_u8 uuid[DMR_UUID_BYTES];
   for (uint32_t i = 0; i < sizeof uuid; ++i) uuid[i] = static_cast<dmr_u8>(i * 17);
@@ -147,6 +163,7 @@ int main() {
       cmocka_unit_test(the_arena_is_within_its_bound_for_every_size),
       cmocka_unit_test(every_refusal_has_a_text_of_its_own),
       cmocka_unit_test(state_names),
+      cmocka_unit_test(numbers_without_a_word_are_unknown),
       cmocka_unit_test(uuid_text),
   };
   return cmocka_run_group_tests_name("core", tests, nullptr, nullptr);

@@ -77,6 +77,15 @@ void probe_says_what_open_would_do_and_writes_nothing(void**) {
   assert_int_equal(pair.target->report().votes, 4);
 }
 
+void read_only_metadata_makes_no_new_pair(void**) {
+  Pair pair;
+  Arguments read_only;
+  read_only.read_only_metadata = 1;
+  refused(pair, DMR_REFUSED_READ_ONLY, read_only);
+  pair.must_open();
+  pair.must_open(read_only);
+}
+
 void before_it_is_open_all_is_zero(void**) {
   Pair pair;
   pair.target = std::make_unique<SimTarget>(pair.host);
@@ -250,6 +259,25 @@ void format_does_not_forget_redirections_of_this_main(void**) {
   refused(pair, DMR_REFUSED_FORMAT_IN_USE, Arguments().with_format());
 }
 
+// Its redirections can't be had any more, for want of the table or because it makes no sense; its
+// sequences are not used again all the same.
+void format_over_a_damaged_pair(void**) {
+  for (const bool table : {false, true}) {
+    Pair pair;
+    Image image;
+    image.set(0, Entry::of(Block(kSmallMain / 8), 0xff, 0));
+    image.seal(7);
+    for (uint32_t c = 0; c < dmr::kCopies; ++c) image.put_header(pair.spare(), c);
+    if (table) image.put_everywhere(pair.spare());
+    refused(pair, DMR_REFUSED_DAMAGED);
+    pair.must_open(Arguments().with_format());
+    assert_int_equal(pair.status().slots_used, 0);
+    assert_true(pair.status().sequence > 7);
+    pair.reboot(CrashPolicy::kDropAll);
+    assert_int_equal(pair.status().state, DMR_STATE_OK);
+  }
+}
+
 void format_makes_an_unused_pair_new(void**) {
   Pair pair;
   pair.must_open();
@@ -419,6 +447,9 @@ void adopt(void**) {
   changed = same;
   changed.spare_sectors -= 8;
   assert_int_equal(asked(changed, none), DMR_REFUSED_SPARE_TOO_SMALL);
+  changed = same;
+  changed.spare_logical_sectors = 8;
+  assert_int_equal(asked(changed, none), DMR_REFUSED_SPARE_TOO_SMALL);
 
   // The same again: nothing is written. A shorter target and a new label: one commit.
   const dmr_status before = pair.status();
@@ -455,6 +486,26 @@ void adopting_for_reading_stops_writes_of_metadata(void**) {
   assert_int_equal(dmr_engine_adopt(engine, &pair.target->geometry(), &label, 0), DMR_ACCEPTED);
   assert_string_equal(pair.status().label, "later");
   assert_int_equal(pair.write(96, 8), DMR_STS_OK);
+}
+
+// What opening could not commit, because it was not to write, is owed.
+void adopting_for_writing_mends_the_copies(void**) {
+  Pair pair;
+  Image image;
+  image.seal(7);
+  image.put_everywhere(pair.spare());
+  pair.spare().flip_bit(1024, 50);
+  pair.must_open({}, true);
+  assert_int_equal(pair.status().good_copies, 4);
+  dmr_engine* const engine = pair.target->engine();
+  const Arguments none;
+  assert_int_equal(dmr_engine_adopt(engine, &pair.target->geometry(), &none, 1), DMR_ACCEPTED);
+  assert_int_equal(pair.status().good_copies, 4);
+  assert_int_equal(dmr_engine_adopt(engine, &pair.target->geometry(), &none, 0), DMR_ACCEPTED);
+  assert_int_equal(pair.status().good_copies, 5);
+  assert_int_equal(pair.status().sequence, 8);
+  for (uint32_t c = 0; c < dmr::kCopies; ++c)
+    assert_int_equal(Image::read(pair.spare(), c)->header.sequence.load(), 8);
 }
 
 void an_engine_that_is_not_open_is_adoptable(void**) {
@@ -547,6 +598,7 @@ int main() {
   const CMUnitTest tests[] = {
       cmocka_unit_test(a_blank_spare_becomes_a_new_pair),
       cmocka_unit_test(probe_says_what_open_would_do_and_writes_nothing),
+      cmocka_unit_test(read_only_metadata_makes_no_new_pair),
       cmocka_unit_test(before_it_is_open_all_is_zero),
       cmocka_unit_test(a_new_pair_on_a_spare_larger_than_can_be_used),
       cmocka_unit_test(peer_14_foreign_contents_anywhere_are_refused),
@@ -560,6 +612,7 @@ int main() {
       cmocka_unit_test(identities),
       cmocka_unit_test(uuids),
       cmocka_unit_test(format_does_not_forget_redirections_of_this_main),
+      cmocka_unit_test(format_over_a_damaged_pair),
       cmocka_unit_test(format_makes_an_unused_pair_new),
       cmocka_unit_test(format_over_another_mains_pair),
       cmocka_unit_test(a_spare_that_grew_keeps_its_slots),
@@ -570,6 +623,7 @@ int main() {
       cmocka_unit_test(random_tables_with_valid_checksums),
       cmocka_unit_test(adopt),
       cmocka_unit_test(adopting_for_reading_stops_writes_of_metadata),
+      cmocka_unit_test(adopting_for_writing_mends_the_copies),
       cmocka_unit_test(an_engine_that_is_not_open_is_adoptable),
       cmocka_unit_test(states_in_their_order),
       cmocka_unit_test(retired_slots_are_degraded),

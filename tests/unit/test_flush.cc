@@ -3,6 +3,9 @@
 // When the spare is flushed, and who hears of a flush that failed.
 #include "core/flush.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "support.h"
 
 namespace test {
@@ -54,6 +57,28 @@ void a_failure_is_told_once(void**) {
   flush.end(flush.ticket(), true);
   assert_true(flush.take_failure());
   assert_true(flush.clean());
+}
+
+// Two flushes that end at the same moment: the number that the second one of them compares with is
+// raised behind its back, and it must look again.
+enum class Ticket : uint64_t {};
+dmr::Atomic<Ticket>* raised_meanwhile = nullptr;
+Ticket meanwhile_to{};
+
+bool operator<(Ticket a, Ticket b) noexcept {
+  if (raised_meanwhile != nullptr) std::exchange(raised_meanwhile, nullptr)->store(meanwhile_to);
+  return static_cast<uint64_t>(a) < static_cast<uint64_t>(b);
+}
+
+void flushes_that_end_together_keep_the_later_ticket(void**) {
+  for (const uint64_t other : {5, 7, 9}) {
+    dmr::Atomic<Ticket> flushed;
+    raised_meanwhile = &flushed;
+    meanwhile_to = Ticket{other};
+    flushed.raise(Ticket{7});
+    assert_null(raised_meanwhile);
+    assert_int_equal(static_cast<uint64_t>(flushed.load()), std::max<uint64_t>(other, 7));
+  }
 }
 
 // ---- As the target uses it ----------------------------------------------------------------------
@@ -125,6 +150,7 @@ int main() {
       cmocka_unit_test(a_write_makes_it_dirty_again),
       cmocka_unit_test(a_write_during_a_flush_is_not_covered_by_it),
       cmocka_unit_test(a_failure_is_told_once),
+      cmocka_unit_test(flushes_that_end_together_keep_the_later_ticket),
       cmocka_unit_test(the_application_flushes_the_spare_only_if_it_was_written),
       cmocka_unit_test(a_failed_write_to_the_spare_counts_as_one),
       cmocka_unit_test(a_failed_flush_of_the_application_is_metadata_ro),

@@ -42,7 +42,13 @@ void the_bitmap_fits_every_main(void**) {
   assert_int_equal(dmr::RegionMap::shift_for(DMR_MAIN_MAX_SECTORS), 21);
 }
 
-void a_mark_covers_its_region_and_no_other(void**) {
+bool on_main(const dmr_region_map& view, uint64_t sector, uint64_t sectors = 1) {
+  return dmr_all_on_main(&view, sector, static_cast<uint32_t>(sectors * DMR_SECTOR_BYTES)) != 0;
+}
+
+// I/O that begins in the region before may reach into the marked one; one that begins earlier, and is
+// no longer than a region, can't.
+void a_mark_covers_its_region_and_the_one_before(void**) {
   for (const uint64_t main : kMains) {
     if (main < 64) continue;
     std::vector<dmr::u64> words(dmr::RegionMap::words_for(main));
@@ -51,27 +57,69 @@ void a_mark_covers_its_region_and_no_other(void**) {
     const dmr_region_map view = regions.view();
     const uint64_t region = 1ull << view.shift;
     const uint64_t block = (main - 1) / 8;
-    assert_true(dmr_all_on_main(&view, block * 8, 1));
+    assert_true(on_main(view, block * 8));
     regions.mark(dmr::Block(block));
     const uint64_t start = block * 8 / region * region;
-    assert_false(dmr_all_on_main(&view, start, 1));
-    assert_false(dmr_all_on_main(&view, main - 1, 1));
-    if (start != 0) {
-      assert_true(dmr_all_on_main(&view, start - 1, 1));
-      assert_true(dmr_all_on_main(&view, start - region, static_cast<uint32_t>(region)));
-      // Two regions are never plain, whatever they hold.
-      assert_false(dmr_all_on_main(&view, start - 1, 2));
+    assert_false(on_main(view, start));
+    assert_false(on_main(view, main - 1));
+    if (start != 0) assert_false(on_main(view, start - 1));
+    if (start >= 2 * region) {
+      assert_false(on_main(view, start - region));
+      assert_true(on_main(view, start - region - 1));
+      assert_true(on_main(view, start - region - 1, region));
     }
     regions.clear(main);
-    assert_true(dmr_all_on_main(&view, start, 1));
+    assert_true(on_main(view, start));
+    // What is longer than a region may be in three: never plain, whatever they hold.
+    assert_true(on_main(view, 0, region));
+    assert_false(on_main(view, 0, region + 1));
   }
 }
 
 void an_empty_flush_is_never_plain(void**) {
   dmr::u64 words[4096] = {};
   for (uint32_t shift = 3; shift <= 21; ++shift) {
-    const dmr_region_map view = {words, shift};
-    assert_false(dmr_all_on_main(&view, 0, 0));
+    const dmr_region_map view = {words, shift, DMR_SECTOR_BYTES << shift};
+    assert_false(on_main(view, 0, 0));
+  }
+}
+
+// Whatever is marked, nothing that touches a marked block passes as plain or as clear.
+void no_redirected_block_is_missed(void**) {
+  std::mt19937_64 rng(1);
+  for (const uint64_t main : {kSmallMain, uint64_t{2097153}, uint64_t{1} << 23}) {
+    std::vector<dmr::u64> words(dmr::RegionMap::words_for(main));
+    dmr::RegionMap regions;
+    regions.attach(words.data(), main);
+    const dmr_region_map view = regions.view();
+    const uint64_t region = 1ull << view.shift;
+    std::vector<uint64_t> blocks;
+    for (int i = 0; i < 40; ++i) blocks.push_back(rng() % (main / 8));
+    blocks.push_back(0);
+    std::sort(blocks.begin(), blocks.end());
+    for (const uint64_t block : blocks) regions.mark(dmr::Block(block));
+    for (int i = 0; i < 20000; ++i) {
+      // Near a block, so that it counts.
+      const uint64_t near = blocks[rng() % blocks.size()] * 8;
+      const uint64_t reach = rng() % (i % 2 ? 200 * region : 2 * region);
+      const uint64_t from = near > reach ? near - reach : 0;
+      const uint64_t most = std::min<uint64_t>(main - from, i % 3 ? 2 * region : 200 * region);
+      const uint64_t sectors = 1 + rng() % most;
+      const auto block_from = [&](uint64_t sector) {
+        const auto next = std::lower_bound(blocks.begin(), blocks.end(), sector / 8);
+        return next == blocks.end() ? main : *next * 8;
+      };
+      const uint64_t first = std::max(block_from(from), from);
+      const uint32_t clear = dmr_clear_from(&view, from, static_cast<uint32_t>(sectors));
+      if (from + sectors > first) {
+        assert_false(on_main(view, from, sectors));
+        assert_true(from + clear <= first);
+      }
+      assert_true(clear <= sectors);
+      // It is only cut short by a block in the region there or in the next one.
+      const uint64_t cut = (from + clear) / region * region;
+      if (clear < sectors) assert_true(block_from(cut) < cut + 2 * region);
+    }
   }
 }
 
@@ -94,7 +142,7 @@ struct Room {
     table.set(dmr::Slot(slot), dmr::Entry::of(dmr::Block(block), 1, 0));
     index.put(dmr::Block(block), dmr::Slot(slot));
   }
-  uint32_t find(uint64_t block) const { return index.find(dmr::Block(block)).value(); }
+  uint32_t find(uint64_t block) const { return index.find(dmr::Block(block)).slot.value(); }
 
   std::vector<dmr::TableBlock> blocks;
   std::vector<dmr::u16> cells;
@@ -264,8 +312,9 @@ int main() {
   using namespace test;
   const CMUnitTest tests[] = {
       cmocka_unit_test(the_bitmap_fits_every_main),
-      cmocka_unit_test(a_mark_covers_its_region_and_no_other),
+      cmocka_unit_test(a_mark_covers_its_region_and_the_one_before),
       cmocka_unit_test(an_empty_flush_is_never_plain),
+      cmocka_unit_test(no_redirected_block_is_missed),
       cmocka_unit_test(nothing_is_found_in_an_empty_index),
       cmocka_unit_test(like_a_map),
       cmocka_unit_test(another_slot_for_the_same_block_replaces_the_first),

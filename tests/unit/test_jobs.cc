@@ -11,24 +11,6 @@ namespace {
 using dmr::Block;
 using dmr::Entry;
 
-std::unique_ptr<Pair> opened(const Devices& devices = {}, const dmr_arguments& how = Arguments()) {
-  auto pair = std::make_unique<Pair>(devices);
-  pair->must_open(how);
-  pair->prefill(0, static_cast<uint32_t>(std::min<uint64_t>(4096, devices.main_sectors)));
-  return pair;
-}
-
-void survives(Pair& pair) {
-  pair.check_all();
-  pair.check_invariants();
-  for (const CrashPolicy policy : {CrashPolicy::kDropAll, CrashPolicy::kKeepAll}) {
-    Pair after(pair);
-    after.reboot(policy);
-    after.check_all();
-    after.check_invariants();
-  }
-}
-
 void answers(const dmr_job& job, uint64_t done, uint64_t failed, uint64_t lost) {
   assert_int_equal(job.done, done);
   assert_int_equal(job.failed, failed);
@@ -121,6 +103,22 @@ void remap_over_slots_that_fail(void**) {
     assert_true(pair->entry_of(96).slot >= 10);
     survives(*pair);
   }
+}
+
+// However often it is tried: no slot gives back what was written.
+void remap_onto_a_spare_that_drops_all_writes_fails(void**) {
+  const auto pair = opened();
+  Fault silent = write_fault(DMR_METADATA_SECTORS, kForever - DMR_METADATA_SECTORS);
+  silent.effect = Effect::kDrop;
+  pair->spare().inject(silent);
+  answers(pair->job(DMR_JOB_REMAP, 96), 0, 1, 0);
+  assert_int_equal(pair->status().slots_used, 0);
+  assert_true(pair->status().slots_retired < 100);
+  assert_int_equal(pair->route(96, 8, DMR_WRITE).kind, DMR_PLACE_MAIN);
+  survives(*pair);
+  pair->spare().heal();
+  answers(pair->job(DMR_JOB_REMAP, 96), 1, 0, 0);
+  survives(*pair);
 }
 
 // ---- unmap --------------------------------------------------------------------------------------
@@ -256,8 +254,7 @@ void a_freed_slot_is_drained_first(void**) {
 void retest_salvages_what_reads_again(void**) {
   const auto pair = opened();
   pair->main().inject(read_fault(97, 3));
-  std::vector<uint8_t> data(8 * DMR_SECTOR_BYTES);
-  assert_int_equal(pair->target->read(96, 8, data.data()), DMR_STS_IOERR);
+  assert_int_equal(pair->read(96, 8), DMR_STS_IOERR);
   assert_int_equal(pair->status().lost_sectors, 3);
   answers(pair->job(DMR_JOB_RETEST, 0, kSmallMain), 0, 1, 3);
   pair->main().heal();
@@ -305,8 +302,7 @@ void jobs_are_refused_when_nothing_can_be_recorded(void**) {
       const auto pair = opened();
       answers(pair->job(DMR_JOB_REMAP, 96), 1, 0, 0);
       pair->main().inject(read_fault(104, 8));
-      std::vector<uint8_t> data(8 * DMR_SECTOR_BYTES);
-      (void)pair->target->read(104, 8, data.data());
+      (void)pair->read(104, 8);
       pair->main().heal();
       Arguments how;
       if (why == 0) how.read_only_metadata = 1;
@@ -366,8 +362,7 @@ void power_cut_at_every_io_of_a_job(void**) {
         }
         if (kind == DMR_JOB_RETEST) {
           pair->main().inject(read_fault(97, 2));
-          std::vector<uint8_t> data(8 * DMR_SECTOR_BYTES);
-          (void)pair->target->read(96, 8, data.data());
+          (void)pair->read(96, 8);
           pair->main().heal();
           pair->allow_unreadable(97, 2);
         }
@@ -499,6 +494,7 @@ int main() {
       cmocka_unit_test(remap_works_without_auto_remap),
       cmocka_unit_test(remap_on_a_full_spare_fails),
       cmocka_unit_test(remap_over_slots_that_fail),
+      cmocka_unit_test(remap_onto_a_spare_that_drops_all_writes_fails),
       cmocka_unit_test(unmap_moves_the_data_back),
       cmocka_unit_test(unmap_flushes_main_and_reads_it_back),
       cmocka_unit_test(unmap_refuses_blocks_with_lost_sectors),

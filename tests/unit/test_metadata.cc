@@ -18,12 +18,12 @@ constexpr uint64_t kFarBlock = 4096;  // the used slots' blocks begin here
 
 // A pair whose slots are in use but for @free of them, so that as many redirections change as many
 // table blocks. Main's blocks 0, 1, 2 take no write, and hold known contents.
-Pair nearly_full(uint32_t free) {
+Pair nearly_full(uint32_t free, const uint32_t* free_slots = kFreeSlots) {
   Pair pair;
   Image image;
   for (uint32_t s = 0; s < kSmallSlots; ++s)
     image.set(s, dmr::Entry::of(dmr::Block(kFarBlock + s), 0x0f, 0));
-  for (uint32_t i = 0; i < free; ++i) image.set(kFreeSlots[i], dmr::Entry::free());
+  for (uint32_t i = 0; i < free; ++i) image.set(free_slots[i], dmr::Entry::free());
   image.seal(kFirstSequence);
   image.put_everywhere(pair.spare());
   pair.prefill(0, 32);
@@ -164,7 +164,7 @@ void every_io_of_a_commit_failing(uint32_t count) {
           if (sts == DMR_STS_TRANSPORT && times == 2) continue;
           Fault fault;
           fault.kind = static_cast<IoKind>(kind);
-          fault.sectors = DMR_METADATA_SECTORS;  // slots are test_recovery's business
+          fault.sectors = DMR_METADATA_SECTORS;  // slots are test_bad_slots's business
           fault.spare_ios = n;
           fault.times = times;
           fault.status = sts;
@@ -442,13 +442,33 @@ void repair_with_dead_copies_counts_the_others(void**) {
   assert_int_equal(dmr_engine_repair(pair.target->engine()), 3);
   assert_int_equal(pair.status().good_copies, 3);
   assert_int_equal(pair.status().state, DMR_STATE_METADATA_RO);
-  // The repair has reached copies 0 and 2. Copy 4 holds the same table under the sequence before, and
-  // is not touched by a commit that can't hold.
   pair.must_open();
-  assert_int_equal(pair.status().good_copies, 2);
+  assert_int_equal(pair.status().good_copies, 3);
   pair.spare().heal();
   assert_int_equal(dmr_engine_repair(pair.target->engine()), 5);
   assert_int_equal(pair.status().state, DMR_STATE_OK);
+}
+
+// A write that fails may tear what was there: repairs that fail again and again must not bring down
+// one whole copy after the other.
+void repairs_that_fail_leave_two_whole_copies(void**) {
+  // Not in its table block's first sector: that one alone would be the whole change.
+  const uint32_t free_slot = 200;
+  Pair pair = nearly_full(1, &free_slot);
+  pair.must_open();
+  pair.spare().inject(write_fault(dmr::kCopySector[3], 1024));
+  pair.spare().inject(write_fault(dmr::kCopySector[4], 1024));
+  assert_false(redirect(pair, 1));
+  Fault tear = write_fault(0, DMR_METADATA_SECTORS);
+  tear.sectors_stored = 1;
+  pair.spare().heal();
+  pair.spare().fill(dmr::kCopySector[3], 48, 0xff);
+  pair.spare().fill(dmr::kCopySector[4], 48, 0xff);
+  pair.spare().inject(tear);
+  for (int n = 0; n < 5; ++n) assert_int_equal(dmr_engine_repair(pair.target->engine()), 0);
+  pair.spare().heal();
+  pair.reboot(CrashPolicy::kKeepAll);
+  assert_int_equal(pair.status().good_copies, 5);
 }
 
 void repairs_are_counted_for_good(void**) {
@@ -580,6 +600,93 @@ void a_sequence_of_a_copy_that_lost_is_skipped(void**) {
   assert_int_equal(pair.status().sequence, 17);
 }
 
+// Two copies hold what a failed commit left, and are away for a boot that commits to the others. The
+// numbers that they hold can't be seen; none of them may be given again.
+void two_copies_away_for_a_boot_are_no_fork_when_they_are_back(void**) {
+  Pair pair;
+  Image image;
+  image.seal(10);
+  image.put_everywhere(pair.spare());
+  image.set(0, dmr::Entry::of(dmr::Block(1), 1, 0));
+  for (uint64_t sequence = 11; sequence < 20; ++sequence) {
+    Pair boot(pair);
+    image.seal(sequence);
+    for (const uint32_t copy : {1u, 3u}) {
+      image.put(boot.spare(), copy);
+      boot.spare().inject(read_fault(dmr::kCopySector[copy], 48));
+      boot.spare().inject(write_fault(dmr::kCopySector[copy], 48));
+    }
+    boot.must_open();
+    assert_int_equal(boot.status().good_copies, 3);
+    for (uint64_t n = 11; n < sequence; ++n) (void)dmr_engine_repair(boot.target->engine());
+    boot.spare().heal();
+    boot.reboot(CrashPolicy::kDropAll);
+    assert_int_equal(boot.status().slots_used, 0);
+    assert_int_equal(boot.status().good_copies, 5);
+  }
+}
+
+// ---- What is read twice at open -----------------------------------------------------------------
+
+Image labelled(const char* label) {
+  Image image;
+  strcpy(image.header.label, label);
+  image.seal(kFirstSequence);
+  return image;
+}
+
+// The winner's header, byte for byte, from whichever of its copies still reads; not one of the same
+// state that differs in the rest.
+void the_winners_header_is_read_from_another_of_its_copies(void**) {
+  Pair pair;
+  labelled("first").put_everywhere(pair.spare());
+  labelled("other").put_header(pair.spare(), 1);
+  Fault second = read_fault(0);
+  second.spare_ios = 1;
+  pair.spare().inject(second);
+  pair.must_open();
+  assert_string_equal(pair.status().label, "first");
+}
+
+// What changed between the two looks is not what was elected, be it whole or damaged.
+void a_header_that_changed_after_the_election_is_not_taken(void**) {
+  for (const bool whole : {true, false}) {
+    Pair pair;
+    Image image = labelled("first");
+    image.put_everywhere(pair.spare());
+    strcpy(image.header.label, "other");
+    if (whole) image.seal(kFirstSequence);
+    uint32_t looks = 0;
+    pair.host.before_io = [&](const dmr_host::Io& io) {
+      if (io.device == DMR_SPARE && io.kind == IoKind::kRead && io.sector == 0 && ++looks == 2)
+        image.put_header(pair.spare(), 0);
+    };
+    pair.must_open();
+    assert_true(looks >= 2);
+    assert_string_equal(pair.status().label, "first");
+    pair.host.before_io = nullptr;
+  }
+}
+
+// Another pair's state, with the same table: if the winner can't be made the only one, a reboot may
+// find the other.
+void another_pairs_copy_is_a_rival(void**) {
+  Pair pair;
+  Image mine, others;
+  mine.seal(kFirstSequence + 1);
+  others.header.uuid[0] ^= 1;
+  others.seal(kFirstSequence);
+  for (uint32_t c = 0; c < dmr::kCopies; ++c) (c < 2 ? mine : others).put(pair.spare(), c);
+  pair.spare().inject(write_fault(0, DMR_METADATA_SECTORS));
+  pair.must_open();
+  assert_int_equal(pair.status().state, DMR_STATE_METADATA_RO);
+  assert_int_equal(pair.route(0, 8, DMR_WRITE).kind, DMR_PLACE_ERROR);
+  assert_int_equal(pair.route(0, 8, DMR_READ).kind, DMR_PLACE_MAIN);
+  pair.spare().heal();
+  assert_int_equal(dmr_engine_repair(pair.target->engine()), 5);
+  assert_int_equal(pair.route(0, 8, DMR_WRITE).kind, DMR_PLACE_MAIN);
+}
+
 void a_sequence_that_can_not_be_followed_is_damage(void**) {
   Pair pair;
   Image image;
@@ -609,6 +716,7 @@ int main() {
       cmocka_unit_test(peer_12_five_equal_copies_in_their_places),
       cmocka_unit_test(peer_14_repair_mends_what_was_damaged_behind_its_back),
       cmocka_unit_test(repair_with_dead_copies_counts_the_others),
+      cmocka_unit_test(repairs_that_fail_leave_two_whole_copies),
       cmocka_unit_test(repairs_are_counted_for_good),
       cmocka_unit_test(who_holds_the_present_state_is_written_last),
       cmocka_unit_test(an_open_that_agrees_writes_nothing),
@@ -617,6 +725,10 @@ int main() {
       cmocka_unit_test(counters_last),
       cmocka_unit_test(settle_commits_counters_every_ten_minutes_at_most),
       cmocka_unit_test(a_sequence_of_a_copy_that_lost_is_skipped),
+      cmocka_unit_test(two_copies_away_for_a_boot_are_no_fork_when_they_are_back),
+      cmocka_unit_test(the_winners_header_is_read_from_another_of_its_copies),
+      cmocka_unit_test(a_header_that_changed_after_the_election_is_not_taken),
+      cmocka_unit_test(another_pairs_copy_is_a_rival),
       cmocka_unit_test(a_sequence_that_can_not_be_followed_is_damage),
   };
   return cmocka_run_group_tests_name("metadata", tests, nullptr, nullptr);

@@ -9,13 +9,6 @@
 namespace test {
 namespace {
 
-std::unique_ptr<Pair> opened(const Devices& devices = {}, const dmr_arguments& how = Arguments()) {
-  auto pair = std::make_unique<Pair>(devices);
-  pair->must_open(how);
-  pair->prefill(0, 4096);
-  return pair;
-}
-
 // The sector does not read, so many times.
 void bad(Pair& pair, uint64_t sector, uint64_t times = kForever, uint64_t sectors = 1) {
   Fault fault = read_fault(sector, sectors);
@@ -23,28 +16,12 @@ void bad(Pair& pair, uint64_t sector, uint64_t times = kForever, uint64_t sector
   pair.main().inject(fault);
 }
 
-dmr_sts read(Pair& pair, uint64_t sector, uint32_t sectors) {
-  std::vector<uint8_t> data(size_t{sectors} * DMR_SECTOR_BYTES);
-  return pair.target->read(sector, sectors, data.data());
-}
-
-void survives(Pair& pair) {
-  pair.check_all();
-  pair.check_invariants();
-  for (const CrashPolicy policy : {CrashPolicy::kDropAll, CrashPolicy::kKeepAll}) {
-    Pair after(pair);
-    after.reboot(policy);
-    after.check_all();
-    after.check_invariants();
-  }
-}
-
 // ---- Weak sectors -------------------------------------------------------------------------------
 
 void a_read_that_works_the_second_time_is_a_success(void**) {
   const auto pair = opened();
   bad(*pair, 1234, 1);
-  assert_int_equal(read(*pair, 1200, 64), DMR_STS_OK);
+  assert_int_equal(pair->read(1200, 64), DMR_STS_OK);
   assert_int_equal(pair->status().slots_used, 0);
   pair->check(1200, 64);
 }
@@ -72,7 +49,7 @@ void a_weak_sector_moves_alone_with_its_data(void**) {
 void a_single_sector_that_failed_before_is_weak_at_once(void**) {
   const auto pair = opened();
   bad(*pair, 1234, 1);
-  assert_int_equal(read(*pair, 1234, 1), DMR_STS_OK);
+  assert_int_equal(pair->read(1234, 1), DMR_STS_OK);
   assert_int_equal(pair->entry_of(1234).spare_mask, 0x04);
   survives(*pair);
 }
@@ -82,7 +59,7 @@ void peer_03_unwritten_slots_are_never_read(void**) {
   const auto pair = opened();
   bad(*pair, 96, kForever, 8);
   for (uint64_t s = 96; s < 104; ++s) {
-    assert_int_equal(read(*pair, s, 1), DMR_STS_IOERR);
+    assert_int_equal(pair->read(s, 1), DMR_STS_IOERR);
     pair->allow_unreadable(s);
   }
   pair->must_be_unreadable(96, 8);
@@ -95,7 +72,7 @@ void peer_03_unwritten_slots_are_never_read(void**) {
 void an_unreadable_sector_is_recorded_as_lost(void**) {
   const auto pair = opened();
   bad(*pair, 1234);
-  assert_int_equal(read(*pair, 1200, 64), DMR_STS_IOERR);
+  assert_int_equal(pair->read(1200, 64), DMR_STS_IOERR);
   const dmr_list_entry entry = pair->entry_of(1234);
   assert_int_equal(entry.spare_mask, 0);
   assert_int_equal(entry.lost_mask, 0x04);
@@ -119,7 +96,7 @@ void an_unreadable_sector_is_recorded_as_lost(void**) {
 void a_rewrite_of_one_lost_sector_revives_it_alone(void**) {
   const auto pair = opened();
   bad(*pair, 1232, kForever, 8);
-  assert_int_equal(read(*pair, 1232, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->read(1232, 8), DMR_STS_IOERR);
   assert_int_equal(pair->entry_of(1232).lost_mask, 0xff);
   pair->allow_unreadable(1232, 8);
   const uint64_t main_writes = pair->main().writes();
@@ -167,7 +144,7 @@ void a_block_that_has_a_slot_gets_more_lost_sectors(void**) {
   assert_int_equal(pair->write(1236, 2), DMR_STS_OK);
   bad(*pair, 1233);
   bad(*pair, 1234, 3);
-  assert_int_equal(read(*pair, 1232, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->read(1232, 8), DMR_STS_IOERR);
   assert_int_equal(pair->entry_of(1232).lost_mask, 0x02);
   assert_int_equal(pair->entry_of(1232).spare_mask & ~0x04, 0x30);
   assert_int_equal(pair->status().slots_used, 1);
@@ -178,7 +155,7 @@ void a_block_that_has_a_slot_gets_more_lost_sectors(void**) {
 void logical_blocks_of_4096_are_lost_whole(void**) {
   const auto pair = opened({.main_logical = 8});
   bad(*pair, 1234);
-  assert_int_equal(read(*pair, 1200, 64), DMR_STS_IOERR);
+  assert_int_equal(pair->read(1200, 64), DMR_STS_IOERR);
   assert_int_equal(pair->entry_of(1232).lost_mask, 0xff);
   pair->allow_unreadable(1232, 8);
   survives(*pair);
@@ -192,7 +169,7 @@ void retries_are_configured(void**) {
     assert_int_equal(pair->status().config[DMR_CONFIG_READ_RETRIES], retries);
     bad(*pair, 1234);
     pair->main().record(true);
-    assert_int_equal(read(*pair, 1232, 8), DMR_STS_IOERR);
+    assert_int_equal(pair->read(1232, 8), DMR_STS_IOERR);
     size_t single = 0;
     for (const auto& io : pair->main().records()) single += io.sector == 1234 && io.sectors == 1;
     // Before the drain and after it.
@@ -208,13 +185,13 @@ void only_failures_of_the_medium_lose_sectors(void**) {
                             DMR_STS_RESV_CONFLICT, DMR_STS_RESOURCE, DMR_STS_OFFLINE}) {
     const auto pair = opened();
     pair->main().inject(read_fault(1234, 1, sts));
-    assert_int_equal(read(*pair, 1234, 1), sts);
+    assert_int_equal(pair->read(1234, 1), sts);
     assert_int_equal(pair->status().slots_used, 0);
     pair->main().heal();
     // Or it shows only in the worker.
     bad(*pair, 1234, 1);
     pair->main().inject(read_fault(1234, 1, sts));
-    assert_int_not_equal(read(*pair, 1232, 8), DMR_STS_OK);
+    assert_int_not_equal(pair->read(1232, 8), DMR_STS_OK);
     assert_int_equal(pair->status().slots_used, 0);
     pair->main().heal();
     pair->check_all();
@@ -226,7 +203,7 @@ void the_application_sees_eio(void**) {
   for (const dmr_sts sts : {DMR_STS_MEDIUM, DMR_STS_TARGET, DMR_STS_IOERR}) {
     const auto pair = opened();
     pair->main().inject(read_fault(1234, 1, sts));
-    assert_int_equal(read(*pair, 1234, 1), DMR_STS_IOERR);
+    assert_int_equal(pair->read(1234, 1), DMR_STS_IOERR);
     assert_int_equal(pair->status().lost_sectors, 1);
   }
 }
@@ -243,9 +220,9 @@ void nothing_is_recorded_without_leave(void**) {
     const uint64_t writes = pair->spare().writes();
     bad(*pair, 1234);
     bad(*pair, 1250, 3);
-    assert_int_equal(read(*pair, 1232, 8), DMR_STS_IOERR);
+    assert_int_equal(pair->read(1232, 8), DMR_STS_IOERR);
     // A weak one is returned, and stays where it is.
-    assert_int_equal(read(*pair, 1248, 8), DMR_STS_OK);
+    assert_int_equal(pair->read(1248, 8), DMR_STS_OK);
     assert_int_equal(pair->status().slots_used, 0);
     assert_int_equal(pair->spare().writes(), writes);
     pair->main().heal();
@@ -262,17 +239,17 @@ void a_full_spare_records_nothing(void**) {
   image.put_everywhere(pair->spare());
   pair->must_open();
   bad(*pair, 1234);
-  assert_int_equal(read(*pair, 1232, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->read(1232, 8), DMR_STS_IOERR);
   assert_int_equal(pair->status().lost_sectors, 0);
   pair->main().heal();
-  assert_int_equal(read(*pair, 1232, 8), DMR_STS_OK);
+  assert_int_equal(pair->read(1232, 8), DMR_STS_OK);
 }
 
 void a_commit_that_fails_leaves_the_sector_in_doubt(void**) {
   const auto pair = opened();
   bad(*pair, 1234);
   pair->spare().inject(write_fault(0, 3000));
-  assert_int_equal(read(*pair, 1232, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->read(1232, 8), DMR_STS_IOERR);
   assert_int_equal(pair->status().state, DMR_STATE_METADATA_RO);
   assert_int_equal(pair->status().lost_sectors, 0);
   assert_int_equal(pair->route(1234, 1, DMR_READ).kind, DMR_PLACE_MAIN);
@@ -294,7 +271,7 @@ void power_cut_at_every_io_of_losing_and_moving(void**) {
     bad(*pair, 1234);
     bad(*pair, 1236, 4);  // weak
     pair->spare().cut_power_after(n);
-    (void)read(*pair, 1232, 8);
+    (void)pair->read(1232, 8);
     survived = !pair->spare().power_cut();
     pair->allow_unreadable(1234);
     for (const CrashPolicy policy :
@@ -315,7 +292,7 @@ void a_slots_sector_that_does_not_read_stays(void**) {
   pair->main().inject(write_fault(1232, 8));
   assert_int_equal(pair->write(1232, 8), DMR_STS_OK);
   pair->spare().inject(read_fault(dmr::slot_sector(dmr::Slot(0)) + 2));
-  assert_int_equal(read(*pair, 1232, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->read(1232, 8), DMR_STS_IOERR);
   assert_int_equal(pair->status().lost_sectors, 0);
   assert_int_equal(pair->entry_of(1232).slot, 0);
   assert_int_equal(pair->entry_of(1232).lost_mask, 0);
@@ -330,7 +307,7 @@ void a_slots_sector_is_tried_again(void**) {
   Fault few = read_fault(dmr::slot_sector(dmr::Slot(0)) + 2);
   few.times = 4;
   pair->spare().inject(few);
-  assert_int_equal(read(*pair, 1232, 8), DMR_STS_OK);
+  assert_int_equal(pair->read(1232, 8), DMR_STS_OK);
   pair->check_all();
 }
 
@@ -341,9 +318,63 @@ void a_new_slot_that_fails_under_a_weak_sector(void**) {
     Fault fault = write_fault(dmr::slot_sector(dmr::Slot(0)), 16);
     fault.effect = effect;
     pair->spare().inject(fault);
-    assert_int_equal(read(*pair, 1232, 8), DMR_STS_OK);
+    assert_int_equal(pair->read(1232, 8), DMR_STS_OK);
     survives(*pair);
     if (pair->status().slots_used != 0) assert_int_equal(pair->entry_of(1234).slot, 2);
+  }
+}
+
+// The sector reads at every second try, by itself only. To be the first of main's faults.
+void always_weak(Pair& pair, uint64_t sector) {
+  bad(pair, sector);
+  pair.host.before_io = [&pair, sector, fails = false](const dmr_host::Io& io) mutable {
+    if (io.device != DMR_MAIN) return;
+    const bool alone = io.sector == sector && io.sectors == 1;
+    if (alone) fails = !fails;
+    pair.main().faults().front().times = alone && !fails ? 0 : kForever;
+  };
+}
+
+// More of them than one batch can retire. What did not read when the first batch gave up, and does
+// in the next, is no error.
+void many_new_slots_fail_under_a_weak_sector(void**) {
+  const auto pair = opened();
+  always_weak(*pair, 1234);
+  bad(*pair, 1237, 8);
+  pair->spare().inject(write_fault(dmr::slot_sector(dmr::Slot(0)), 8 * 20));
+  assert_int_equal(pair->read(1232, 8), DMR_STS_OK);
+  assert_int_equal(pair->status().slots_retired, 20);
+  assert_int_equal(pair->entry_of(1234).slot, 20);
+  assert_int_equal(pair->entry_of(1234).spare_mask, 0x04);
+  pair->host.before_io = nullptr;
+  survives(*pair);
+}
+
+// No slot keeps what it is given, however often that is tried. What reads is returned; what does
+// not, or of an attempt that ended with slots to retire, is EIO. Nothing is recorded.
+void a_read_over_a_spare_without_a_good_slot_tells_the_truth(void**) {
+  for (const uint64_t drops : {uint64_t{16}, kForever}) {
+    for (const bool unreadable : {false, true}) {
+      const auto pair = opened();
+      always_weak(*pair, 1234);
+      if (unreadable) pair->main().inject(read_fault(1237));
+      Fault fault = write_fault(DMR_METADATA_SECTORS, kForever - DMR_METADATA_SECTORS);
+      fault.effect = Effect::kDrop;
+      fault.times = drops;
+      pair->spare().inject(fault);
+      fault.effect = Effect::kFail;
+      fault.times = kForever;
+      pair->spare().inject(fault);
+      const bool whole = drops == kForever && !unreadable;
+      assert_int_equal(pair->read(1232, 8), whole ? DMR_STS_OK : DMR_STS_IOERR);
+      assert_int_equal(pair->status().slots_used, 0);
+      assert_int_equal(pair->status().lost_sectors, 0);
+      assert_in_range(pair->status().slots_retired, drops == kForever ? 0 : 8, 64);
+      pair->host.before_io = nullptr;
+      pair->main().heal();
+      pair->check(1232, 8);
+      survives(*pair);
+    }
   }
 }
 
@@ -362,7 +393,7 @@ void a_write_in_flight_at_the_drain_makes_the_sector_well(void**) {
     pair->main().heal();
     assert_int_equal(pair->main().write(1234, 1, fresh.data(), true), DMR_STS_OK);
   };
-  (void)read(*pair, 1232, 8);
+  (void)pair->read(1232, 8);
   assert_true(landed);
   pair->host.on_drain = nullptr;
   assert_int_equal(pair->status().lost_sectors, 0);
@@ -381,7 +412,7 @@ void the_gate_is_closed_while_sectors_are_read_again(void**) {
     assert_int_equal(pair->route(1232, 8, DMR_READ).kind, DMR_PLACE_MAIN);
     assert_int_equal(pair->route(1240, 8, DMR_WRITE).kind, DMR_PLACE_MAIN);
   };
-  assert_int_equal(read(*pair, 1232, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->read(1232, 8), DMR_STS_IOERR);
   assert_true(gated);
   pair->host.on_drain = nullptr;
   assert_int_equal(pair->route(1232, 2, DMR_WRITE).kind, DMR_PLACE_MAIN);
@@ -396,7 +427,7 @@ void a_write_that_met_the_gate_revives_the_sector(void**) {
     if (!once) pair->submit(1232, 8);
     once = true;
   };
-  (void)read(*pair, 1232, 8);
+  (void)pair->read(1232, 8);
   pair->host.on_drain = nullptr;
   for (const dmr_sts sts : pair->settle()) assert_int_equal(sts, DMR_STS_OK);
   assert_true(once);
@@ -447,7 +478,7 @@ void writes_go_first_and_reads_piece_by_piece(void**) {
 void counters_of_losses_last(void**) {
   const auto pair = opened();
   bad(*pair, 1234, kForever, 2);
-  assert_int_equal(read(*pair, 1232, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->read(1232, 8), DMR_STS_IOERR);
   pair->reboot(CrashPolicy::kDropAll);
   assert_int_equal(pair->status().lost_sectors, 2);
   const std::optional<Image> image = Image::read(pair->spare(), 2);
@@ -480,6 +511,8 @@ int main() {
       cmocka_unit_test(a_slots_sector_that_does_not_read_stays),
       cmocka_unit_test(a_slots_sector_is_tried_again),
       cmocka_unit_test(a_new_slot_that_fails_under_a_weak_sector),
+      cmocka_unit_test(many_new_slots_fail_under_a_weak_sector),
+      cmocka_unit_test(a_read_over_a_spare_without_a_good_slot_tells_the_truth),
       cmocka_unit_test(a_write_in_flight_at_the_drain_makes_the_sector_well),
       cmocka_unit_test(the_gate_is_closed_while_sectors_are_read_again),
       cmocka_unit_test(a_write_that_met_the_gate_revives_the_sector),

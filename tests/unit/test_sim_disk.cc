@@ -146,7 +146,7 @@ void silent_faults(void**) {
   assert_int_equal(byte_at(disk, 3), 0x10);
   Sector sector;
   assert_int_equal(disk.read(3, 1, sector.data()), DMR_STS_OK);
-  assert_int_equal(sector[0], 0x11);
+  assert_int_equal(sector[0], 0x12);
 }
 
 void impossible_io_is_refused(void**) {

@@ -65,7 +65,7 @@ static void peer_15_redirections_are_known_to_the_first_io(void **state)
 static void what_was_acknowledged_survives_a_lost_cache(void **state)
 {
 	(void)state;
-	/* Only pages that the disk never held are volatile with null_blk; for the rest, test_crash. */
+	/* Only pages that the disk never held are volatile with null_blk; for the rest, test_replay. */
 	pair_make(&pair, &(struct pair_options){ .main.cache_mib = 8, .spare.cache_mib = 8 });
 	pair_close(&pair);
 	disk_power_cycle(&pair.spare);

@@ -19,9 +19,34 @@ reset_machine() {
 	exit 1
 }
 
+# What a debug kernel has to say only when it is asked: whether locks are still checked (the first
+# report, or a table that is full, ends that), and memory that nobody refers to any more.
+check_kernel() {
+	kernel_status=0
+	[ ! -e /proc/lockdep_stats ] || grep -q 'debug_locks: *1$' /proc/lockdep_stats || {
+		echo "FAILED: the kernel checks no locks any more"
+		kernel_status=1
+	}
+	kmemleak=/sys/kernel/debug/kmemleak
+	[ -e $kmemleak ] || return $kernel_status
+	# What is younger than five seconds is not looked at; what is in flight may be missed once.
+	sleep 5
+	{ echo scan >$kmemleak && echo scan >$kmemleak; } 2>/dev/null || {
+		echo "FAILED: the kernel looks for no leaks any more"
+		return 1
+	}
+	[ -n "$(cat $kmemleak)" ] || return $kernel_status
+	echo "FAILED: memory has leaked"
+	tee /dev/kmsg <$kmemleak
+	echo clear >$kmemleak
+	return 1
+}
+
 # run_test PROGRAM [ARGS]: a cmocka program between marks, for the count at the end.
 run_test() {
 	echo "DMR-BEGIN ${1##*/}"
 	"$@"
-	echo "DMR-END ${1##*/} $?"
+	status=$?
+	check_kernel || status=1
+	echo "DMR-END ${1##*/} $status"
 }

@@ -13,9 +13,16 @@ static void make_disk(struct disk *disk, const char *name, struct disk_options o
 	disk_make(disk, name, &options);
 }
 
+/* Where a wrapped disk's sectors are. */
+struct below {
+	const char *path;
+	uint64_t offset, sectors;
+};
+
 static void table_line(char *text, size_t size, uint64_t from, uint64_t to, const char *type,
-		       const char *path)
+		       const struct below *below)
 {
+	const unsigned long long length = to - from, at_below = below->offset + from;
 	size_t at = strlen(text);
 
 	if (from == to)
@@ -23,48 +30,82 @@ static void table_line(char *text, size_t size, uint64_t from, uint64_t to, cons
 	/* dm-flakey: always down, so that what it does to writes it does at once. */
 	if (!strncmp(type, "flakey", 6))
 		snprintf(text + at, size - at, "%llu %llu flakey %s %llu 0 3600 1 %s\n",
-			 (unsigned long long)from, (unsigned long long)(to - from), path,
-			 (unsigned long long)from, type + 7);
+			 (unsigned long long)from, length, below->path, at_below, type + 7);
 	else if (!strcmp(type, "error"))
-		snprintf(text + at, size - at, "%llu %llu error\n", (unsigned long long)from,
-			 (unsigned long long)(to - from));
+		snprintf(text + at, size - at, "%llu %llu error\n", (unsigned long long)from, length);
 	else
 		snprintf(text + at, size - at, "%llu %llu %s %s %llu\n", (unsigned long long)from,
-			 (unsigned long long)(to - from), type, path, (unsigned long long)from);
+			 length, type, below->path, at_below);
 }
 
-static const struct disk *disk_under(const struct pair *pair, const char *wrapped)
+static struct below below(const struct pair *pair, const char *wrapped)
 {
-	return strcmp(wrapped, WRAPPED_MAIN) ? &pair->spare : &pair->main;
+	const bool is_main = !strcmp(wrapped, WRAPPED_MAIN);
+	const struct disk *disk = is_main ? &pair->main : &pair->spare;
+
+	if (!pair->log.sectors)
+		return (struct below){ disk->path, 0, disk->sectors };
+	return (struct below){ "/dev/mapper/" LOGGED, is_main ? 0 : pair->main.sectors,
+			       disk->sectors };
 }
 
-static void wrap_table(const struct pair *pair, const char *wrapped, uint64_t from, uint64_t count,
-		       const char *type, char *text, size_t size)
+static char *wrap_table(const struct pair *pair, const char *wrapped, const struct place *places,
+			unsigned int n)
 {
-	const struct disk *disk = disk_under(pair, wrapped);
+	const struct below disk = below(pair, wrapped);
+	const size_t size = 128 * (2 * n + 2);
+	char *text = calloc(1, size);
+	uint64_t at = 0;
+	unsigned int i;
 
-	text[0] = 0;
-	table_line(text, size, 0, from, "linear", disk->path);
-	table_line(text, size, from, from + count, type, disk->path);
-	table_line(text, size, from + count, disk->sectors, "linear", disk->path);
+	for (i = 0; i < n; i++) {
+		const uint64_t end = places[i].from + places[i].count;
+
+		table_line(text, size, at, places[i].from, "linear", &disk);
+		table_line(text, size, places[i].from, end, places[i].type, &disk);
+		at = end;
+	}
+	table_line(text, size, at, disk.sectors, "linear", &disk);
+	return text;
+}
+
+void pair_wrap_places(const struct pair *pair, const char *wrapped, const struct place *places,
+		      unsigned int n)
+{
+	char *table = wrap_table(pair, wrapped, places, n);
+
+	assert_int_equal(dm_reload(wrapped, table), 0);
+	free(table);
 }
 
 void pair_wrap(const struct pair *pair, const char *wrapped, uint64_t from, uint64_t count,
 	       const char *type)
 {
-	char table[512];
-
-	wrap_table(pair, wrapped, from, count, type, table, sizeof(table));
-	assert_int_equal(dm_reload(wrapped, table), 0);
+	pair_wrap_places(pair, wrapped, &(struct place){ from, count, type }, 1);
 }
 
 static void wrap(const struct pair *pair, const char *wrapped, char *path, size_t size)
 {
-	char table[512];
+	char *table = wrap_table(pair, wrapped, NULL, 0);
 
-	wrap_table(pair, wrapped, 0, 0, "linear", table, sizeof(table));
 	assert_int_equal(dm_create(wrapped, table), 0);
 	snprintf(path, size, "/dev/mapper/%s", wrapped);
+	free(table);
+}
+
+/* One disk for both, so that one log has the order of all writes. */
+static void make_logged_disks(struct pair *pair, const struct pair_options *options)
+{
+	char line[160];
+
+	pair->main.sectors = options->main.mib * 2048;
+	pair->spare.sectors = options->spare.mib * 2048;
+	disk_make(&pair->below, "below",
+		  &(struct disk_options){ .mib = options->main.mib + options->spare.mib });
+	disk_make(&pair->log, "log", &(struct disk_options){ .mib = options->log_mib });
+	snprintf(line, sizeof(line), "0 %llu log-writes %s %s",
+		 (unsigned long long)pair->below.sectors, pair->below.path, pair->log.path);
+	assert_int_equal(dm_create(LOGGED, line), 0);
 }
 
 void pair_make_disks(struct pair *pair, const struct pair_options *options)
@@ -75,14 +116,18 @@ void pair_make_disks(struct pair *pair, const struct pair_options *options)
 		options = &defaults;
 	memset(pair, 0, sizeof(*pair));
 	pair->oracle.fd = -1;
-	make_disk(&pair->main, "main", options->main, 64);
-	make_disk(&pair->spare, "spare", options->spare, 32);
+	if (options->log_mib) {
+		make_logged_disks(pair, options);
+	} else {
+		make_disk(&pair->main, "main", options->main, 64);
+		make_disk(&pair->spare, "spare", options->spare, 32);
+	}
 	pair->length = pair->main.sectors;
 	memcpy(pair->main_path, pair->main.path, sizeof(pair->main_path));
 	memcpy(pair->spare_path, pair->spare.path, sizeof(pair->spare_path));
-	if (options->wrap_main)
+	if (options->wrap_main || options->log_mib)
 		wrap(pair, WRAPPED_MAIN, pair->main_path, sizeof(pair->main_path));
-	if (options->wrap_spare)
+	if (options->wrap_spare || options->log_mib)
 		wrap(pair, WRAPPED_SPARE, pair->spare_path, sizeof(pair->spare_path));
 }
 
@@ -94,15 +139,18 @@ void pair_make(struct pair *pair, const struct pair_options *options)
 
 void pair_end(struct pair *pair)
 {
+	struct disk *const disks[] = { &pair->main, &pair->spare, &pair->below, &pair->log };
+	unsigned int i;
+
 	alarm(0);
 	oracle_free(&pair->oracle);
 	dm_remove(NAME);
 	dm_remove(WRAPPED_MAIN);
 	dm_remove(WRAPPED_SPARE);
-	if (pair->main.sectors)
-		disk_end(&pair->main);
-	if (pair->spare.sectors)
-		disk_end(&pair->spare);
+	dm_remove(LOGGED);
+	for (i = 0; i < sizeof(disks) / sizeof(disks[0]); i++)
+		if (disks[i]->name[0])
+			disk_end(disks[i]);
 	memset(pair, 0, sizeof(*pair));
 	pair->oracle.fd = -1;
 }

@@ -22,9 +22,12 @@
 /* With these, main's (or the spare's) sectors can be made to fail in other ways; see pair_wrap(). */
 #define WRAPPED_MAIN "wrapped_main"
 #define WRAPPED_SPARE "wrapped_spare"
+/* With `log_mib`, what both wrapped disks lie on: see write_log.h. */
+#define LOGGED "logged"
 
 struct pair {
 	struct disk main, spare;
+	struct disk below, log; /* with `log_mib`: main and spare are the halves of the first */
 	/* What the table names: the disks, or what lies over them. */
 	char main_path[64], spare_path[64];
 	uint64_t length; /* of the target: main's */
@@ -34,6 +37,7 @@ struct pair {
 struct pair_options {
 	struct disk_options main, spare; /* mib 0: 64 and 32 MiB */
 	bool wrap_main, wrap_spare;      /* a dm device over it, linear at first */
+	unsigned int log_mib;            /* both wrapped, and every write to them logged in one log */
 };
 
 struct status {
@@ -84,6 +88,13 @@ unsigned int pair_repair(const struct pair *pair);
  */
 void pair_wrap(const struct pair *pair, const char *wrapped, uint64_t from, uint64_t count,
 	       const char *type);
+/* The same with many such places, in order and apart. */
+struct place {
+	uint64_t from, count;
+	const char *type;
+};
+void pair_wrap_places(const struct pair *pair, const char *wrapped, const struct place *places,
+		      unsigned int n);
 
 /* Ends the program if the test takes longer: for what would hang otherwise. */
 #define WITHIN_SECONDS(seconds) alarm(seconds)

@@ -55,6 +55,16 @@ int64_t pattern_number(const void *buffer, uint64_t sector)
 	return memcmp(buffer, expected, SECTOR) ? -1 : (int64_t)stamp.number;
 }
 
+bool pattern_stamp(const void *buffer, uint64_t *sector, uint32_t *number)
+{
+	struct stamp stamp;
+
+	memcpy(&stamp, buffer, sizeof(stamp));
+	*sector = stamp.sector;
+	*number = stamp.number;
+	return stamp.magic == MAGIC;
+}
+
 void *io_buffer(uint64_t bytes)
 {
 	void *buffer;

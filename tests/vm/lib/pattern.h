@@ -40,6 +40,9 @@ void pattern_fill(void *buffer, uint64_t sector, uint32_t number);
 /* The number of the write that it is, 0 for zeros, -1 for anything else. */
 int64_t pattern_number(const void *buffer, uint64_t sector);
 
+/* Which sector and write it says that it is; false if it says nothing. */
+bool pattern_stamp(const void *buffer, uint64_t *sector, uint32_t *number);
+
 /* Aligned for O_DIRECT. 0 or a negative errno. */
 void *io_buffer(uint64_t bytes);
 int io_write(const char *path, uint64_t sector, const void *data, uint32_t count);

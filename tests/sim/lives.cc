@@ -17,6 +17,7 @@
 // The engine is the real one, and boots are run, not modelled. What is looked at after each opening
 // and each action stands at the top of lives_pair.h.
 #include <getopt.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -419,24 +420,42 @@ bool Search::replay(const std::string& path) {
 
 // ---- Many ----------------------------------------------------------------------------------------
 
-Counts search(uint32_t kind, uint32_t faults, uint64_t limit) {
-  Search search(kKinds[kind], faults, limit);
-  const bool good = search.run();
-  Counts counts = search.counts();
-  if (good) return counts;
-  counts.violations = 1;
-  const std::string path = search.path();
-  std::printf("a violation; to see it again: lives --kind %u --faults %u --path '%s'\n", kind,
-              faults, path.c_str());
-  (void)Search(kKinds[kind], faults, 1).replay(path);
-  std::fflush(stdout);
-  return counts;
-}
-
 struct Task {
   uint32_t kind, faults;
   uint64_t states;
 };
+
+Task task_now;
+const Search* search_now;
+
+void say_path() {
+  std::printf("to see it again: lives --kind %u --faults %u --path '%s'\n", task_now.kind,
+              task_now.faults, search_now->path().c_str());
+  std::fflush(stdout);
+}
+
+// Of a crash of the core, too, the path has to be known.
+void say_path_and_die(int signal_number) {
+  signal(signal_number, SIG_DFL);
+  std::printf("signal %d; ", signal_number);
+  say_path();
+  raise(signal_number);
+}
+
+Counts search(const Task& task) {
+  Search search(kKinds[task.kind], task.faults, task.states);
+  task_now = task;
+  search_now = &search;
+  const bool good = search.run();
+  Counts counts = search.counts();
+  if (good) return counts;
+  counts.violations = 1;
+  std::printf("a violation; ");
+  say_path();
+  (void)Search(kKinds[task.kind], task.faults, 1).replay(search.path());
+  std::fflush(stdout);
+  return counts;
+}
 
 // Every task in one of the processes; what they counted, by faults.
 std::array<Counts, kLifeFaultsMax + 1> search_all(const std::vector<Task>& tasks, uint32_t jobs) {
@@ -449,8 +468,10 @@ std::array<Counts, kLifeFaultsMax + 1> search_all(const std::vector<Task>& tasks
     const pid_t pid = fork();
     if (pid < 0) std::abort();
     if (pid == 0) {
+      signal(SIGABRT, say_path_and_die);
+      signal(SIGSEGV, say_path_and_die);
       for (size_t i = job; i < tasks.size(); i += jobs) {
-        const Counts counts = search(tasks[i].kind, tasks[i].faults, tasks[i].states);
+        const Counts counts = search(tasks[i]);
         (void)!write(pair[1], &counts, sizeof counts);
       }
       std::_Exit(0);

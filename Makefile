@@ -5,13 +5,14 @@
 # use, as tools/kernel does: any Debian kernel; "default" is the release's own. FLAVOURS="release debug"
 # says how the module is built for each. By default tests use 6.1, as release and debug build, 6.12 and
 # 7.3, as release build.
+# LONG=N makes vm-test's random and timed tests N times as long.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 DEBUG ?= 0
 
 .DEFAULT_GOAL := all
-.PHONY: all clean help test unit sim soak coverage vm-test test-debug test-stacks gate lint demo bench install uninstall load unload info \
-	monitor devices devices-clean
+.PHONY: all clean help test unit sim soak lives fuzz coverage vm-test test-debug test-stacks gate lint claims demo bench \
+	install uninstall load unload info monitor devices devices-clean
 
 # A C++ compiler of the user's choice reaches kbuild by itself; the check has to know of it.
 ifeq ($(origin CXX),command line)
@@ -40,6 +41,12 @@ sim: ## the simulator: SEEDS=20000 runs, and the mutations that it must catch
 soak: ## further runs of the simulator, for SECONDS=600
 	@tools/sim soak $(SECONDS)
 
+lives: ## the simulator's search over whole lives, ten million states for each number of faults
+	@tools/sim lives
+
+fuzz: ## the fuzzers, for SECONDS=600: metadata, table lines, messages
+	@tools/fuzz soak $(SECONDS)
+
 coverage: ## lines and branches of the core that unit tests and simulator reach
 	@tools/coverage
 
@@ -52,6 +59,9 @@ test-debug: ## tests/vm on kernels with KASAN, lockdep, kmemleak, failing memory
 test-stacks: ## file systems, LVM, LUKS, md and lvm2's own tests, on disks that get worse; NAMES="ext4 lvm…" for some
 	@tests/stacks/run $(NAMES)
 
+claims: ## check that what README and docs promise names the test that shows it
+	@tools/claims
+
 gate: ## check the built modules' symbols and sections
 	@tools/gate
 
@@ -61,7 +71,7 @@ lint: ## sparse, a build with clang, both without a warning
 demo: ## a failing disk and its rescue, in a virtual machine
 	@tools/demo
 
-bench: ## instructions per I/O against dm-linear, in a virtual machine
+bench: ## what it costs against dm-linear, in a virtual machine; fails if it is too much
 	@tools/bench
 
 install: ## install the module and have it loaded at boot (DESTDIR, INSTALL_MOD_PATH)

@@ -105,6 +105,7 @@ class Engine {
   // ---- routing.cc
   dmr_place place_in_block(u64 sector, u32 sectors, dmr_direction direction) const;
   dmr_place place_over_blocks(u64 sector, u32 sectors, dmr_direction direction) const;
+  bool is_plain(Block block, dmr_direction direction) const;
   SectorMask search_doubts(Block block) const;
   // Nothing is in doubt unless a commit has failed.
   SectorMask in_doubt(Block block) const {

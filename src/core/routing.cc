@@ -42,6 +42,13 @@ dmr_place Engine::place_in_block(u64 sector, u32 sectors, dmr_direction directio
   return {DMR_PLACE_WORKER, 0, run_of(rest & ~doubt)};
 }
 
+// A whole block that needs no closer look: it has no slot, and no change of it is under way.
+bool Engine::is_plain(Block block, dmr_direction direction) const {
+  if (direction != DMR_READ && (gate_.load() == block.value() + 1 || in_doubt(block) != 0))
+    return false;
+  return index_.find(block).slot == SlotIndex::kNone;
+}
+
 // As many of the sectors as have one fate and follow one another there.
 dmr_place Engine::place_over_blocks(u64 sector, u32 sectors, dmr_direction direction) const {
   const dmr_region_map map = regions_.view();
@@ -54,6 +61,11 @@ dmr_place Engine::place_over_blocks(u64 sector, u32 sectors, dmr_direction direc
       const u32 clear = dmr_clear_from(&map, at, sectors - place.sectors);
       place.sectors += clear;
       if (clear != 0) continue;
+      if (at % DMR_BLOCK_SECTORS == 0 && sectors - place.sectors >= DMR_BLOCK_SECTORS &&
+          is_plain(block_of(at), direction)) {
+        place.sectors += DMR_BLOCK_SECTORS;
+        continue;
+      }
     }
     const dmr_place more = place_in_block(at, sectors - place.sectors, direction);
     if (more.kind != place.kind) break;

@@ -39,7 +39,7 @@ struct dmr_bio {
 	struct dmr_request request; /* first sector and length, and the worker's handle */
 	struct bio *bio;
 	u64 flush_ticket;       /* of a flush of the spare */
-	unsigned int data_index;  /* where the data begins: bi_idx and bi_bvec_done */
+	unsigned int data_index;  /* where the data begins: bi_idx and dmr_bi_offset */
 	unsigned int data_offset;
 	enum dmr_device device; /* where it went */
 	bool is_flush;

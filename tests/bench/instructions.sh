@@ -1,76 +1,96 @@
 # SPDX-License-Identifier: GPL-2.0
 # In the guest, whose clock counts instructions: what one I/O costs on each device. Prints lines
-# "BENCH <device> <rw> <instructions>".
-#   guest.sh IOS
-# A device is a function make_<name>, which makes /dev/mapper/<name>. To add one, write its function and
-# put its name into $devices: it becomes a column of the table and a key of the JSON.
+# "BENCH <rw> <name> <instructions>". A name becomes a column of the table or a key of the JSON.
+#   instructions.sh IOS MAIN_MIB SPARE_MIB MOVED STEP
+# MOVED blocks, one each STEP sectors, are redirected by /images/spread; one in the middle of each
+# 128 KiB by /images/pieces.
 # shellcheck shell=sh
-. /lib.sh
-. /faulty.sh
+. /bench.sh
 
-devices="raw linear segments remap_0 remap_10k"
 ios=$1
+moved=$4
+step=$5
 
-# Nothing is kept: what is read does not matter here. In bio mode, where the kernel still has it,
-# null_blk itself costs least.
-make_disk main 2048 memory_backed=0 queue_mode=0 2>/dev/null || {
-	rmdir /sys/kernel/config/nullb/main
-	make_disk main 2048 memory_backed=0 || die "no disk"
-}
-make_disk spare 128 || die "no spare disk"
-make_disk other 128 memory_backed=0 || die "no second spare disk"
+# Nothing is kept: what is read of main does not matter here. The spare has its metadata to keep.
+quick_disk main "$2" memory_backed=0
+quick_disk spare "$3"
+quick_disk other "$3" memory_backed=0
 sectors=$(blockdev --getsz /dev/main)
+pieces=$((sectors / 256))
+slots=16384
+remap="0 $sectors remap /dev/main /dev/spare"
 
-# create NAME, by the table on standard input
-create() { dmsetup create "$1" || die "cannot create $1"; }
-
-make_raw() { :; }
-make_linear() { echo "0 $sectors linear /dev/main 0" | create linear; }
-# Nothing redirected: the price that every I/O of a healthy disk pays.
-make_remap_0() { echo "0 $sectors remap /dev/main /dev/spare" | create remap_0; }
-# 10,000 blocks redirected, in 100 places.
-make_remap_10k() {
-	echo "0 $sectors remap /dev/main /dev/spare" | create remap_10k
-	for place in $(seq 0 99); do
-		dmsetup message remap_10k 0 remap $((place * 40000)) 800 >result || return 1
-	done
-	[ "$(dmsetup status remap_10k | cut -d ' ' -f 5 | cut -d / -f 1)" -eq 10000 ]
-}
-# 10,000 blocks moved by hand, as can be done without dm-remap.
-make_segments() {
-	awk -v sectors="$sectors" 'BEGIN {
-		at = 0
-		moved = 10000
-		step = int(sectors / moved / 8) * 8
-		for (i = 0; i < moved; i++) {
-			print at, i * step + 8 - at, "linear /dev/main", at
-			at = i * step + 8
-			print at, 8, "linear /dev/other", i * 8
-			at += 8
-		}
-		print at, sectors - at, "linear /dev/main", at
-	}' | create segments
-}
-
+# measure NAME PATH BS IOS [FIO OPTION]...: random reads and writes.
 # The log has a line for each I/O, its time from start to end in nanoseconds second. Nearly all are
 # equal; the others are those in which a timer's interrupt fell, which are no part of an I/O. So the
 # median is exact, where a mean varies by some instructions from run to run.
 measure() {
-	fio --name="$1" --filename="$path" --rw="$2" --ioengine=psync --direct=1 --bs=4k --thread=1 \
-		--norandommap=1 --number_ios="$ios" --write_lat_log=log >result || { cat result; die "fio failed on $1"; }
-	sort -n -t , -k 2 log_lat.1.log | awk -F ', ' -v expected="$ios" -v name="$1 $2" '
-		{ ns[NR] = $2 }
-		END { if (NR == expected) print "BENCH", name, ns[int((NR + 1) / 2)]; exit NR != expected }' ||
-		die "fio did not do $ios I/Os on $1"
-	rm log_*
+	name=$1 path=$2 bs=$3 count=$4
+	shift 4
+	for rw in randread randwrite; do
+		fio --name="$name" --filename="$path" --rw=$rw --ioengine=psync --direct=1 --bs="$bs" --thread=1 \
+			--norandommap=1 --number_ios="$count" --write_lat_log=log "$@" >result || {
+			cat result
+			die "fio failed on $name"
+		}
+		sort -n -t , -k 2 log_lat.1.log | awk -F ', ' -v expected="$count" -v name="$rw $name" '
+			{ ns[NR] = $2 }
+			END { if (NR == expected) print "BENCH", name, ns[int((NR + 1) / 2)]; exit NR != expected }' ||
+			die "fio did not do $count I/Os on $name"
+		rm log_*
+	done
+}
+
+# measure_4k NAME, measure_large NAME: on /dev/mapper/NAME
+measure_4k() { measure "$1" "/dev/mapper/$1" 4k "$ios"; }
+# Large I/O from and to a huge page: in how many parts its memory comes must not differ by chance.
+echo 4 >/proc/sys/vm/nr_hugepages
+measure_large() {
+	for bs in 128k 1m; do
+		measure "$1_$bs" "/dev/mapper/$1" $bs $((ios / 10)) --iomem=mmaphuge
+	done
 }
 
 # A device is gone before the next one is made: dm-remap claims what is below it.
-for device in $devices; do
-	path=/dev/mapper/$device
-	[ "$device" != raw ] || path=/dev/main
-	"make_$device" || die "no $device"
-	measure "$device" randread
-	measure "$device" randwrite
-	[ "$device" = raw ] || dmsetup remove "$device" || die "cannot remove $device"
-done
+remove() { dmsetup remove "$1" || die "cannot remove $1"; }
+
+measure raw /dev/main 4k "$ios"
+
+echo "0 $sectors linear /dev/main 0" | create linear
+measure_4k linear
+measure_large linear
+remove linear
+
+# What can be done without dm-remap: the blocks moved by hand.
+segments "$moved" 0 "$step" /dev/other 0 | create segments
+measure_4k segments
+remove segments
+
+# The price that every I/O of a healthy disk pays.
+echo "$remap" | create remap_0
+measure_4k remap_0
+measure_large remap_0
+remove remap_0
+
+# I/O to anywhere, which is mostly beside the redirected blocks; and to these only, against dm-linear
+# on the very slots, all of which were written before.
+put_table spread spare
+dd if=/dev/zero of=/dev/spare bs=1M seek=8 count=$((pieces / 256)) conv=fsync 2>/dev/null || die "cannot fill the slots"
+echo "0 $((moved * 8)) linear /dev/spare $slots" | create linear_slots
+measure_4k linear_slots
+remove linear_slots
+echo "$remap" | create remap_10k
+[ "$(used remap_10k)" -eq "$moved" ] || die "remap_10k has $(used remap_10k) redirections"
+measure_4k remap_10k
+measure hit /dev/mapper/remap_10k 4k "$ios" --ba=$((step * 512)) --size=$((moved * step * 512))
+remove remap_10k
+
+# Each 128 KiB are three pieces, each MiB seventeen: by hand, and by dm-remap.
+segments "$pieces" 128 256 /dev/spare $slots | create segments
+measure_large segments
+remove segments
+put_table pieces spare
+echo "$remap" | create pieces
+[ "$(used pieces)" -eq "$pieces" ] || die "pieces has $(used pieces) redirections"
+measure_large pieces
+remove pieces

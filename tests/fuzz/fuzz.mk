@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# The fuzzers: each fuzz_*.cc becomes a program, with the core, its hosted seam and, of metadata,
-# what makes and mutates its inputs. With clang's libFuzzer, ASan and UBSan. Used by tools/fuzz.
+# The fuzzers: each fuzz_*.cc becomes a program, with the core, its hosted seam, and what
+# mutates its inputs. With clang's libFuzzer, ASan and UBSan. Used by tools/fuzz.
 
 include src/core-flags.mk
 
@@ -32,6 +32,7 @@ $(out)/%.o: %.cc $(out)/settings
 	@mkdir -p $(@D)
 	$(CXX) $(hosted) -Werror $(common) -c -o $@ $<
 
+$(out)/arguments $(out)/messages: $(call objects_of,tests/fuzz/words.cc)
 $(out)/metadata: $(call objects_of,tests/fuzz/image.cc tests/fuzz/mutator.cc)
 $(programs): $(out)/%: $(out)/tests/fuzz/fuzz_%.o $(core) $(seam)
 	$(CXX) -fsanitize=fuzzer $(SANITIZE) -o $@ $^ -lz

@@ -9,6 +9,17 @@
 #include "must.h"
 #include "words.h"
 
+namespace fuzz {
+
+const std::vector<std::string> vocabulary = {
+    "format", "adopt_main", "accept_single_copy", "read_only_metadata", "no_auto_remap", "uuid",
+    "01234567-89ab-cdef-0123-456789abcdef", "label", "name.of-a_disk", std::string(63, 'x'),
+    "read_retries", "remap_burst", "remap_burst_seconds", "auto_remap", "scan_enabled"};
+const bool counted = true;
+const size_t head_bytes = 0;
+
+}  // namespace fuzz
+
 namespace {
 
 using fuzz::Words;
@@ -55,7 +66,7 @@ std::vector<std::string> written_out(const dmr_arguments& a) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const Words words(data, size);
+  const Words words(fuzz::split(data, size));
   dmr_arguments parsed;
   std::memset(&parsed, 0xa5, sizeof parsed);
   dmr_u32 bad = ~0u;

@@ -3,11 +3,21 @@
 // Fuzzes messages: the first eight bytes are the target's size, the rest the message. What is
 // accepted lies within the target and is what a reader of decimal numbers of any length makes of
 // the words.
+#include <algorithm>
 #include <cstring>
 
 #include "dm_remap/core.h"
 #include "must.h"
 #include "words.h"
+
+namespace fuzz {
+
+const std::vector<std::string> vocabulary = {"list", "stats", "repair", "remap", "unmap", "retest",
+                                             "resume_remap", "scan"};
+const bool counted = false;
+const size_t head_bytes = sizeof(uint64_t);
+
+}  // namespace fuzz
 
 namespace {
 
@@ -43,11 +53,11 @@ void check(const dmr_message& message, uint64_t target_sectors, const Words& wor
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   uint64_t target_sectors = 0;
-  const size_t head = size < sizeof target_sectors ? size : sizeof target_sectors;
+  const size_t head = std::min(size, fuzz::head_bytes);
   if (head != 0) std::memcpy(&target_sectors, data, head);
   // As table lines have it.
   target_sectors = target_sectors % DMR_MAIN_MAX_SECTORS + 1;
-  const Words words(data + head, size - head);
+  const Words words(fuzz::split(data + head, size - head));
 
   dmr_message message;
   std::memset(&message, 0xa5, sizeof message);

@@ -56,7 +56,7 @@ struct Setup {
   uint8_t logical;  // log2 of the logical blocks' sectors: main's, spare's in the upper half
   uint8_t retries;
   uint8_t identity;  // of main; 0: none
-  uint32_t more_spare_sectors;
+  uint32_t more_spare_sectors;  // modulo 4096, or kLargestSpare
   uint64_t main_sectors;    // 0: 65536
   uint64_t target_sectors;  // 0: all of main
 };
@@ -102,6 +102,7 @@ struct Sizes {
   uint32_t spare_logical;
 };
 
+inline constexpr uint32_t kLargestSpare = 0xffffffff;
 inline constexpr uint64_t kFirstSequence = 1000;
 extern const uint8_t kPairUuid[16];
 

@@ -37,7 +37,7 @@ uint64_t any_entry(Random& random) {
   constexpr std::array<uint64_t, 3> kKinds = {dmr::Entry::kFreeBlock, dmr::Entry::kRetiredBlock,
                                               dmr::Entry::kRetiredBlock - 1};
   // Blocks of the usual main, so few that they meet; seldom others.
-  const uint64_t block = random() % 4 != 0 ? random() % 64 : random() % 2 != 0 ? 8190 + random() % 4
+  const uint64_t block = random() % 4 != 0 ? random() % 32 : random() % 2 != 0 ? 8190 + random() % 4
                          : random() % 2 != 0 ? one_of(kKinds, random) : any_number(random);
   const uint8_t spare = random() % 2 != 0 ? one_of(kMasks, random) : static_cast<uint8_t>(random());
   const uint8_t lost = random() % 2 != 0 ? 0 : one_of(kMasks, random);
@@ -57,12 +57,19 @@ Record any_record(Random& random) {
   r.op = static_cast<uint8_t>(random() % static_cast<uint8_t>(Op::kCount));
   r.copies = r.is_image() ? any_copies(random) : static_cast<uint8_t>(random());
   r.where = static_cast<uint16_t>(random() % 4096);
-  r.number = static_cast<uint32_t>(random() % 4 != 0 ? random() % 64 : any_number(random));
-  r.value = random() % 2 != 0 ? random() % 512 : any_number(random);
+  r.number = static_cast<uint32_t>(random() % 4 != 0 ? random() % 32 : any_number(random));
+  // Where the blocks are that entries are made of.
+  r.value = random() % 4 != 0 ? random() % 256 : any_number(random);
   switch (r.what()) {
     case Op::kHeaderBytes:
       r.where = one_of(kFields, random);
       r.number = random() % 2 != 0 ? 7 : random() % 8;
+      if (r.where == 56 || r.where == 60) {
+        // Slots and table blocks, near what the usual spare has, or together.
+        r.number = 3;
+        r.value = r.where == 60 ? random() % 8 : 2036 + random() % 16;
+        if (r.where == 56 && random() % 2 != 0) r.number = 7, r.value |= uint64_t{3 + random() % 4} << 32;
+      }
       break;
     case Op::kEntry:
     case Op::kEntries:
@@ -93,7 +100,8 @@ void change_setup(Input& input, Random& random) {
       setup.target_sectors = any_number(random);
       break;
     case 4:
-      setup.more_spare_sectors = static_cast<uint32_t>(any_number(random));
+      setup.more_spare_sectors =
+          random() % 64 == 0 ? fuzz::kLargestSpare : static_cast<uint32_t>(random() % 4096);
       break;
     default:
       setup.retries = static_cast<uint8_t>(random() % 8);
@@ -104,11 +112,11 @@ void change_setup(Input& input, Random& random) {
 void change_one(Input& input, Random& random) {
   auto& records = input.records;
   const size_t at = records.empty() ? 0 : random() % records.size();
-  const auto place = records.begin() + static_cast<ptrdiff_t>(at);
+  const auto place = records.begin() + static_cast<std::ptrdiff_t>(at);
   const uint32_t kind = random() % 8;
   if (kind == 0) return change_setup(input, random);
   if (records.empty() || (kind <= 3 && records.size() < Input::kRecordsMax)) {
-    records.insert(records.begin() + static_cast<ptrdiff_t>(random() % (records.size() + 1)),
+    records.insert(records.begin() + static_cast<std::ptrdiff_t>(random() % (records.size() + 1)),
                    any_record(random));
   } else if (kind == 4) {
     records.erase(place);

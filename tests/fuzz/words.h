@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// What the fuzzers of text share: a line cut into words as device-mapper cuts it.
+// What the fuzzers of text share: a line cut into words as device-mapper cuts it, and mutations of
+// such lines.
 #pragma once
 
-#include <cctype>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace fuzz {
 
-// Words end at white space; each is its own allocation, so that a read beyond its end is seen.
+// Each fuzzer's own: words that mean something; whether the first word says how many follow; and
+// bytes before the text.
+extern const std::vector<std::string> vocabulary;
+extern const bool counted;
+extern const size_t head_bytes;
+
+// Words end at white space.
+std::vector<std::string> split(const uint8_t* data, size_t size);
+
+// As argc and argv; each word is its own allocation, so that a read beyond its end is seen.
 class Words {
  public:
-  Words(const uint8_t* data, size_t size) {
-    std::string word;
-    for (size_t i = 0; i <= size; ++i) {
-      const int c = i < size ? data[i] : ' ';
-      if (c != 0 && !std::isspace(c)) {
-        word.push_back(static_cast<char>(c));
-      } else if (!word.empty()) {
-        add(word);
-        word.clear();
-      }
-    }
-  }
   explicit Words(const std::vector<std::string>& words) {
-    for (const std::string& word : words) add(word);
+    for (const std::string& word : words) {
+      char* const copy = new char[word.size() + 1];
+      word.copy(copy, word.size());
+      copy[word.size()] = 0;
+      argv_.push_back(copy);
+    }
   }
   ~Words() {
     for (const char* word : argv_) delete[] word;
@@ -39,12 +41,6 @@ class Words {
   std::string at(uint32_t i) const { return argv_[i]; }
 
  private:
-  void add(const std::string& word) {
-    char* const copy = new char[word.size() + 1];
-    word.copy(copy, word.size());
-    copy[word.size()] = 0;
-    argv_.push_back(copy);
-  }
   std::vector<const char*> argv_;
 };
 

@@ -6,10 +6,13 @@
 // A life is a row of boots. A boot opens, and takes one action: a write that main takes, refuses, or
 // refuses once; a read, remap, unmap, retest, repair or flush. If the engine then knows what the next
 // one would not (a commit that failed, a slot that was freed or is not flushed), a second action
-// follows. Power fails at
-// any moment of it, with any subset of what is not flushed kept; or the boot ends in peace, with the
-// caches as they are. That, and that main refuses to be written, is no fault: faults are those of
-// FaultKind (lives_disks.h), each injected before the opening or before an action.
+// follows. Power fails at any moment of it, with any subset of what is not flushed kept; or the boot
+// ends in peace, with the caches as they are. That, and that main refuses to be written, is no fault:
+// faults are those of FaultKind (lives_disks.h), each injected before the opening or before an action.
+//
+// States are found until there are as many as were asked for. All of them are visited: opened, and
+// each action taken. Those whose turn comes before the last is found are lived on from in every way:
+// with all faults that may still come, all second actions, and all power cuts.
 //
 // The engine is the real one, and boots are run, not modelled. What is looked at after each opening
 // and each action stands at the top of lives_pair.h.
@@ -44,12 +47,14 @@ struct Choices {
 };
 
 struct Counts {
-  uint64_t states = 0, outcomes = 0, openings = 0, refusals = 0, actions = 0, cut_short = 0;
-  uint64_t boots = 0;   // of the longest life
-  uint64_t whole = 0;   // kinds of which there are no more states
+  uint64_t states = 0, lived_on = 0, outcomes = 0, openings = 0, refusals = 0, actions = 0,
+           cut_short = 0;
+  uint64_t boots = 0;  // of the longest life
+  uint64_t whole = 0;  // kinds of which there are no more states
   uint64_t violations = 0;
   void add(const Counts& other) {
     states += other.states;
+    lived_on += other.lived_on;
     outcomes += other.outcomes;
     openings += other.openings;
     refusals += other.refusals;
@@ -89,8 +94,7 @@ Steps::Steps(const Kind& kind) {
   };
   const auto fault = [&](FaultKind what, uint32_t places, bool before_opening, bool later) {
     for (uint32_t place = 0; place < places; ++place) {
-      const uint8_t step =
-          add({true, ActionKind{}, {what, static_cast<uint8_t>(place), false}});
+      const uint8_t step = add({true, ActionKind{}, {what, static_cast<uint8_t>(place), false}});
       if (before_opening) faults_before_opening.push_back(step);
       if (later) faults.push_back(step);
     }
@@ -107,12 +111,13 @@ Steps::Steps(const Kind& kind) {
   action(ActionKind::kRetest, 1);
   action(ActionKind::kRepair, 1);
   action(ActionKind::kFlush, 1);
-  fault(FaultKind::kCopyUnreadable, kCopies, true, true);
+  fault(FaultKind::kCopyUnreadable, kCopies, true, false);
   fault(FaultKind::kCopyAway, kCopies, true, false);
   fault(FaultKind::kCopyRefuses, kCopies, true, true);
   fault(FaultKind::kCopyRefusesLate, kCopies, true, true);
-  fault(FaultKind::kCopyDrops, kCopies, true, true);
+  fault(FaultKind::kCopyDrops, kCopies, false, true);
   fault(FaultKind::kSlotRefuses, kind.slots, false, true);
+  fault(FaultKind::kSlotRefusesOnce, kind.slots, false, true);
   fault(FaultKind::kSlotDrops, kind.slots, false, true);
   fault(FaultKind::kSlotUnreadable, kind.slots, false, true);
   fault(FaultKind::kSpareFlush, kFlushesMax, true, true);
@@ -218,35 +223,43 @@ class Search {
  private:
   bool expand();
   bool act_on(uint32_t depth);
+  void inject(const std::vector<uint8_t>& faults);
   bool take(uint8_t action);
   bool may_help(const Step& action) const;
   bool replay_boot(const std::string& text, Left& left);
-  // Calls @visit for each choice of at most @most of @faults; false as soon as it does.
+  // Calls @visit(set, met) for each choice of at most @most of @faults, and stops when it returns
+  // false. @met says whether all of the set were met. Of two, one is met by itself: until a fault is
+  // met it changes nothing.
   template <typename Visit>
-  bool for_each_set(const std::vector<uint8_t>& faults, uint32_t most, Visit visit);
+  static bool for_each_set(const std::vector<uint8_t>& faults, uint32_t most, Visit visit);
 
   Steps steps_;
   dmr_host pair_;
   States states_;
   uint64_t current_ = 0;
+  bool only_visit_ = false;
   Left left_;
   Script script_;
   bool met_ = false;  // by the last step
   std::array<dmr_host::Snapshot, kActionsMax> snapshots_;
   uint64_t outcomes_ = 0;
   uint64_t boots_ = 0;
+  uint64_t lived_on_ = 0;
 };
 
 template <typename Visit>
 bool Search::for_each_set(const std::vector<uint8_t>& faults, uint32_t most, Visit visit) {
-  std::vector<uint8_t> set;
-  if (!visit(set)) return false;
+  bool met = false;
+  if (!visit(std::vector<uint8_t>{}, met)) return false;
+  std::vector<bool> alone(faults.size());
   for (size_t i = 0; most != 0 && i < faults.size(); ++i) {
-    set = {faults[i]};
-    if (!visit(set)) return false;
-    for (size_t j = i + 1; most > 1 && j < faults.size(); ++j) {
-      set = {faults[i], faults[j]};
-      if (!visit(set)) return false;
+    if (!visit(std::vector<uint8_t>{faults[i]}, met)) return false;
+    alone[i] = met;
+  }
+  for (size_t i = 0; most > 1 && i < faults.size(); ++i) {
+    for (size_t j = i + 1; j < faults.size(); ++j) {
+      if (!alone[i] && !alone[j]) continue;
+      if (!visit(std::vector<uint8_t>{faults[i], faults[j]}, met)) return false;
     }
   }
   return true;
@@ -264,39 +277,44 @@ bool Search::may_help(const Step& action) const {
   return action.action != ActionKind::kRead || pair_.disks().state.fault_count != 0;
 }
 
+void Search::inject(const std::vector<uint8_t>& faults) {
+  for (const uint8_t fault : faults) {
+    script_.push(fault);
+    pair_.disks().inject(steps_[fault].fault);
+  }
+}
+
+// All that may come after the boot's first @depth actions.
 bool Search::act_on(uint32_t depth) {
   pair_.save(snapshots_[depth]);
   const Script before = script_;
-  const uint32_t left = pair_.disks().state.faults_left;
-  return for_each_set(steps_.faults, left, [&](const std::vector<uint8_t>& set) {
-    for (const uint8_t action : steps_.actions) {
+  const uint32_t left = only_visit_ ? 0 : pair_.disks().state.faults_left;
+  return std::all_of(steps_.actions.begin(), steps_.actions.end(), [&](uint8_t action) {
+    return for_each_set(steps_.faults, left, [&](const std::vector<uint8_t>& set, bool& met) {
       pair_.restore(snapshots_[depth]);
       script_ = before;
-      for (const uint8_t fault : set) {
-        script_.push(fault);
-        pair_.disks().inject(steps_[fault].fault);
-      }
-      if (!may_help(steps_[action])) continue;
+      inject(set);
+      met = false;
+      if (!may_help(steps_[action])) return true;
       if (!take(action)) return false;
-      if (met_ && depth + 1 < kActionsMax && pair_.remembers() && !act_on(depth + 1)) return false;
-    }
-    return true;
+      met = met_;
+      const bool goes_on = met && !only_visit_ && depth + 1 < kActionsMax && pair_.remembers();
+      return !goes_on || act_on(depth + 1);
+    });
   });
 }
 
 // All boots that begin with the current state.
 bool Search::expand() {
   left_ = states_[current_];
-  return for_each_set(steps_.faults_before_opening, left_.faults,
-                      [&](const std::vector<uint8_t>& set) {
+  return for_each_set(steps_.faults_before_opening, only_visit_ ? 0 : left_.faults,
+                      [&](const std::vector<uint8_t>& set, bool& met) {
                         pair_.begin(left_);
                         script_ = Script{};
-                        for (const uint8_t fault : set) {
-                          script_.push(fault);
-                          pair_.disks().inject(steps_[fault].fault);
-                        }
+                        inject(set);
                         if (!take(steps_.open)) return false;
-                        return !met_ || !pair_.opened() || act_on(0);
+                        met = met_;
+                        return !met || !pair_.opened() || act_on(0);
                       });
 }
 
@@ -313,8 +331,9 @@ bool Search::run() {
       ++boots_;
       end_of_boot = states_.size();
     }
-    // From now on there is nobody to tell.
-    if (states_.full()) pair_.disks().on_outcome = nullptr;
+    only_visit_ = states_.full();
+    if (only_visit_) pair_.disks().on_outcome = nullptr;
+    lived_on_ += !only_visit_;
     if (!expand()) return false;
   }
   return true;
@@ -323,6 +342,7 @@ bool Search::run() {
 Counts Search::counts() const {
   Counts counts;
   counts.states = current_;
+  counts.lived_on = lived_on_;
   counts.outcomes = outcomes_;
   counts.openings = pair_.openings;
   counts.refusals = pair_.refusals;
@@ -406,8 +426,8 @@ Counts search(uint32_t kind, uint32_t faults, uint64_t limit) {
   if (good) return counts;
   counts.violations = 1;
   const std::string path = search.path();
-  std::printf("a violation; to see it again: lives --kind %u --faults %u --path '%s'\n", kind, faults,
-              path.c_str());
+  std::printf("a violation; to see it again: lives --kind %u --faults %u --path '%s'\n", kind,
+              faults, path.c_str());
   (void)Search(kKinds[kind], faults, 1).replay(path);
   std::fflush(stdout);
   return counts;
@@ -415,22 +435,22 @@ Counts search(uint32_t kind, uint32_t faults, uint64_t limit) {
 
 struct Task {
   uint32_t kind, faults;
+  uint64_t states;
 };
 
 // Every task in one of the processes; what they counted, by faults.
-std::array<Counts, kLifeFaultsMax + 1> search_all(const std::vector<Task>& tasks,
-                                                  const Choices& choices) {
+std::array<Counts, kLifeFaultsMax + 1> search_all(const std::vector<Task>& tasks, uint32_t jobs) {
   std::array<Counts, kLifeFaultsMax + 1> sums;
   std::vector<int> ends;
   std::fflush(stdout);
-  for (uint32_t job = 0; job < choices.jobs; ++job) {
+  for (uint32_t job = 0; job < jobs; ++job) {
     int pair[2];
     if (pipe(pair) != 0) std::abort();
     const pid_t pid = fork();
     if (pid < 0) std::abort();
     if (pid == 0) {
-      for (size_t i = job; i < tasks.size(); i += choices.jobs) {
-        const Counts counts = search(tasks[i].kind, tasks[i].faults, choices.states);
+      for (size_t i = job; i < tasks.size(); i += jobs) {
+        const Counts counts = search(tasks[i].kind, tasks[i].faults, tasks[i].states);
         (void)!write(pair[1], &counts, sizeof counts);
       }
       std::_Exit(0);
@@ -438,8 +458,8 @@ std::array<Counts, kLifeFaultsMax + 1> search_all(const std::vector<Task>& tasks
     close(pair[1]);
     ends.push_back(pair[0]);
   }
-  for (uint32_t job = 0; job < choices.jobs; ++job) {
-    for (size_t i = job; i < tasks.size(); i += choices.jobs) {
+  for (uint32_t job = 0; job < jobs; ++job) {
+    for (size_t i = job; i < tasks.size(); i += jobs) {
       Counts counts;
       if (read(ends[job], &counts, sizeof counts) != sizeof counts) counts = {.violations = 1};
       sums[tasks[i].faults].add(counts);
@@ -454,7 +474,7 @@ std::array<Counts, kLifeFaultsMax + 1> search_all(const std::vector<Task>& tasks
 void usage(const char* name) {
   std::printf(
       "%s [options]: looks at all lives of a pair of small disks, those of few boots first.\n"
-      "  --states N   of each kind of pair and number of faults, at most (default 1000000)\n"
+      "  --states N   for each number of faults, shared by the kinds of pair (default 1000000)\n"
       "  --faults N   only lives with at most N faults (default: with 0, 1 and 2, one by one)\n"
       "  --kind N     only this kind of pair (0 to %zu)\n"
       "  --jobs N     in so many processes\n"
@@ -477,7 +497,7 @@ bool parse(int argc, char** argv, Choices& choices) {
     if (c == 'j') choices.jobs = static_cast<uint32_t>(number);
     if (c == 'p') choices.path = optarg;
   }
-  return optind == argc && choices.jobs != 0 && choices.states != 0 &&
+  return optind == argc && choices.jobs != 0 && choices.states >= kKinds.size() &&
          choices.states < ~uint32_t{0} && choices.kind.value_or(0) < kKinds.size() &&
          choices.faults.value_or(0) <= kLifeFaultsMax;
 }
@@ -488,15 +508,16 @@ int run(const Choices& choices) {
                    .replay(choices.path)
                ? 0
                : 2;
+  const uint64_t states_each = choices.states / (choices.kind ? 1 : kKinds.size());
   std::vector<Task> tasks;
   for (uint32_t faults = 0; faults <= kLifeFaultsMax; ++faults) {
     for (uint32_t kind = 0; kind < kKinds.size(); ++kind) {
       if (choices.faults.value_or(faults) == faults && choices.kind.value_or(kind) == kind)
-        tasks.push_back({kind, faults});
+        tasks.push_back({kind, faults, states_each});
     }
   }
   const auto start = std::chrono::steady_clock::now();
-  const auto sums = search_all(tasks, choices);
+  const auto sums = search_all(tasks, choices.jobs);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   uint64_t states = 0, violations = 0;
@@ -505,12 +526,12 @@ int run(const Choices& choices) {
     const Counts& c = sums[faults];
     if (c.states == 0 && c.violations == 0) continue;
     std::printf(
-        "lives with %u faults: %llu states (of %llu kinds of pair: all there are), lives of up to "
-        "%llu boots; %llu outcomes, %llu openings, %llu refused, %llu actions, %llu cuts not whole; "
-        "%llu violations\n",
-        faults, number(c.states), number(c.whole), number(c.boots), number(c.outcomes),
-        number(c.openings), number(c.refusals), number(c.actions), number(c.cut_short),
-        number(c.violations));
+        "lives with %u faults: %llu states visited, %llu lived on from (of %llu kinds of pair: all "
+        "there are), lives of up to %llu boots; %llu outcomes, %llu openings, %llu refused, %llu "
+        "actions, %llu cuts not whole; %llu violations\n",
+        faults, number(c.states), number(c.lived_on), number(c.whole), number(c.boots),
+        number(c.outcomes), number(c.openings), number(c.refusals), number(c.actions),
+        number(c.cut_short), number(c.violations));
     states += c.states;
     violations += c.violations;
   }

@@ -9,8 +9,8 @@
 namespace dmr::sim {
 namespace {
 
-constexpr uint32_t kListSector = 2;       // of a header: has the CRCs of the table blocks
-constexpr uint64_t kSubsetsMax = 4096;    // at one cut
+constexpr uint32_t kListSector = 2;     // of a header: has the CRCs of the table blocks
+constexpr uint64_t kSubsetsMax = 4096;  // at one cut
 constexpr uint8_t kZeros[DMR_BLOCK_BYTES] = {};
 
 [[noreturn]] void die(const char* what) {
@@ -19,9 +19,15 @@ constexpr uint8_t kZeros[DMR_BLOCK_BYTES] = {};
   std::abort();
 }
 
-constexpr uint32_t head_cell(uint32_t copy) { return 3 * copy; }
-constexpr uint32_t list_cell(uint32_t copy) { return 3 * copy + 1; }
-constexpr uint32_t table_cell(uint32_t copy) { return 3 * copy + 2; }
+constexpr uint32_t head_cell(uint32_t copy) {
+  return 3 * copy;
+}
+constexpr uint32_t list_cell(uint32_t copy) {
+  return 3 * copy + 1;
+}
+constexpr uint32_t table_cell(uint32_t copy) {
+  return 3 * copy + 2;
+}
 
 const uint8_t* sector_in(const uint8_t* data, uint32_t sector) {
   return data + size_t{sector} * DMR_SECTOR_BYTES;
@@ -112,8 +118,8 @@ Disks::Disks(const Kind& kind, const std::vector<uint8_t>& formatted_spare)
     Header header;
     std::memcpy(&header, sector_in(formatted_spare.data(), static_cast<uint32_t>(kCopySector[c])),
                 sizeof header);
-    const uint8_t* const table = sector_in(formatted_spare.data(),
-                                           static_cast<uint32_t>(kCopySector[c]) + kTableBlockSectors);
+    const uint8_t* const table = sector_in(
+        formatted_spare.data(), static_cast<uint32_t>(kCopySector[c]) + kTableBlockSectors);
     std::memcpy(table_rest_.data(), table, table_rest_.size());
     state.cells[head_cell(c)].stable = head_number(header);
     state.cells[list_cell(c)].stable = heads_[head_number(header)].list;
@@ -139,7 +145,8 @@ void Disks::load(const Left& left) {
     put(one.cell, is_head ? head_number(one.content) : static_cast<uint16_t>(one.content));
   }
   state.allowed = left.allowed;
-  state.faults_left = left.faults;
+  state.faults_left = left.faults & ~Left::kTwoWereAway;
+  state.two_were_away = (left.faults & Left::kTwoWereAway) != 0;
   state.was_cut = left.unflushed == 0;
   for (uint32_t s = 0; s < kLifeSectors; ++s) {
     const uint32_t values = state.allowed[s].now | state.allowed[s].after_cut;
@@ -153,6 +160,8 @@ void Disks::inject(LifeFault fault) {
   if (state.fault_count == kLifeFaultsMax || state.faults_left == 0) die("too many faults");
   state.faults[state.fault_count++] = fault;
   --state.faults_left;
+  const auto away = [](const LifeFault& f) { return f.kind == FaultKind::kCopyAway; };
+  state.two_were_away |= state.fault_count == 2 && away(state.faults[0]) && away(state.faults[1]);
 }
 
 bool Disks::all_met() const {
@@ -163,10 +172,11 @@ bool Disks::all_met() const {
 }
 
 bool Disks::meets(FaultKind kind, uint32_t place) {
+  const bool once = kind == FaultKind::kMainWeak || kind == FaultKind::kSlotRefusesOnce;
   for (uint32_t i = 0; i < state.fault_count; ++i) {
     LifeFault& fault = state.faults[i];
     if (fault.kind != kind || fault.place != place) continue;
-    if (fault.met && kind == FaultKind::kMainWeak) continue;
+    if (fault.met && once) continue;
     fault.met = true;
     return true;
   }
@@ -265,9 +275,9 @@ uint32_t Disks::cell_at(dmr_device device, uint64_t sector) const {
   const uint64_t first = device == DMR_MAIN ? DMR_BLOCK_SECTORS : DMR_METADATA_SECTORS;
   const uint64_t block = (sector - first) / DMR_BLOCK_SECTORS;
   const uint64_t rest = (sector - first) % DMR_BLOCK_SECTORS;
-  if (device == DMR_MAIN)
-    return kMainCell + static_cast<uint32_t>(unit_ == 1 ? rest : block);
-  return kSlotCell + 2 * static_cast<uint32_t>(block) + static_cast<uint32_t>(unit_ == 1 ? rest : 0);
+  if (device == DMR_MAIN) return kMainCell + static_cast<uint32_t>(unit_ == 1 ? rest : block);
+  return kSlotCell + 2 * static_cast<uint32_t>(block) +
+         static_cast<uint32_t>(unit_ == 1 ? rest : 0);
 }
 
 dmr_sts Disks::read_user(dmr_device device, uint64_t sector, uint32_t sectors, uint8_t* buffer) {
@@ -314,7 +324,8 @@ dmr_sts Disks::write_user(dmr_device device, uint64_t sector, uint32_t sectors, 
   const uint32_t count = sectors / unit_;
   if (device == DMR_SPARE) {
     const uint32_t slot = (cell - kSlotCell) / 2;
-    if (meets(FaultKind::kSlotRefuses, slot)) return DMR_STS_MEDIUM;
+    if (meets(FaultKind::kSlotRefuses, slot) || meets(FaultKind::kSlotRefusesOnce, slot))
+      return DMR_STS_MEDIUM;
     if (!by_user && !fua && meets(FaultKind::kSlotDrops, slot)) return DMR_STS_OK;
   } else {
     bool refused = false;
@@ -347,7 +358,8 @@ dmr_sts Disks::read(dmr_device device, uint64_t sector, uint32_t sectors, uint8_
   }
   if (trace)
     std::printf("    %s read %llu+%u%s\n", device == DMR_MAIN ? "main" : "spare",
-                static_cast<unsigned long long>(sector), sectors, sts == DMR_STS_OK ? "" : ": fails");
+                static_cast<unsigned long long>(sector), sectors,
+                sts == DMR_STS_OK ? "" : ": fails");
   return sts;
 }
 
@@ -439,7 +451,8 @@ void Disks::pack_user(const Contents& contents, bool cut, Left& left) const {
       const auto value = static_cast<uint32_t>(__builtin_ctz(live));
       renamed[s][value] = ++next;
       allowed.now = static_cast<uint16_t>(allowed.now | (now >> value & 1) << next);
-      allowed.after_cut = static_cast<uint16_t>(allowed.after_cut | (after_cut >> value & 1) << next);
+      allowed.after_cut =
+          static_cast<uint16_t>(allowed.after_cut | (after_cut >> value & 1) << next);
     }
   }
   const auto rename = [&](uint32_t content) -> uint8_t {
@@ -471,7 +484,8 @@ void Disks::report(const Contents& contents, bool cut) {
     left.table[c] = contents[table_cell(c)];
   }
   pack_user(contents, cut, left);
-  left.faults = static_cast<uint8_t>(state.faults_left);
+  left.faults =
+      static_cast<uint8_t>(state.faults_left | (state.two_were_away ? Left::kTwoWereAway : 0));
   ++state.reported;
   on_outcome(left);
 }
@@ -535,7 +549,9 @@ std::string Disks::describe(const Left& left) const {
   text += "; slots";
   for (uint32_t i = 0; i < 2 * slots_; ++i) text += " " + content(left.user[i]);
   text += "; main";
-  for (uint32_t s = 0; s < kLifeSectors; ++s) text += " " + content(left.user[kMainCell - kSlotCell + s]);
+  for (uint32_t s = 0; s < kLifeSectors; ++s)
+    text += " " + content(left.user[kMainCell - kSlotCell + s]);
+  if (left.faults & Left::kTwoWereAway) text += "; two copies were away";
   text += "; allowed";
   for (const Allowed& allowed : left.allowed) {
     char masks[32];

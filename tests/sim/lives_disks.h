@@ -34,8 +34,8 @@ inline constexpr uint32_t kMainCell = kSlotCell + 4;
 inline constexpr uint32_t kCells = kMainCell + kLifeSectors;
 inline constexpr uint32_t kUnflushedMax = 3;  // contents of one cell; older ones are forgotten
 inline constexpr uint32_t kLifeFaultsMax = 2;
-inline constexpr uint32_t kHeadsMax = 64;     // headers that one boot knows by number
-inline constexpr uint32_t kValues = 15;       // of a sector, at a time
+inline constexpr uint32_t kHeadsMax = 64;  // headers that one boot knows by number
+inline constexpr uint32_t kValues = 15;    // of a sector, at a time
 
 // What a pair is like.
 struct Kind {
@@ -52,9 +52,10 @@ enum class FaultKind : uint8_t {
   kCopyRefusesLate,  // writes fail, and are in the spare's cache all the same
   kCopyDrops,        // writes are acknowledged, and nothing comes of them
   // Place: a slot.
-  kSlotRefuses,
-  kSlotDrops,  // writes that will be read back
+  kSlotRefuses,  // writes fail
+  kSlotDrops,    // writes that will be read back
   kSlotUnreadable,
+  kSlotRefusesOnce,
   // Once. Place: so many flushes go well before.
   kSpareFlush,
   kMainFlush,
@@ -73,8 +74,12 @@ struct LifeFault {
 constexpr uint16_t content_of(uint32_t sector, uint32_t value) {
   return static_cast<uint16_t>(1 + sector * (kValues + 1) + value);
 }
-constexpr uint32_t sector_of(uint16_t content) { return (content - 1u) / (kValues + 1); }
-constexpr uint32_t value_of(uint16_t content) { return (content - 1u) % (kValues + 1); }
+constexpr uint32_t sector_of(uint16_t content) {
+  return (content - 1u) / (kValues + 1);
+}
+constexpr uint32_t value_of(uint16_t content) {
+  return (content - 1u) % (kValues + 1);
+}
 
 struct Cell {
   uint16_t stable = 0;
@@ -104,19 +109,18 @@ struct Left {
     uint32_t cell;
   };
   static constexpr uint32_t kUnflushedCells = 24;
+  static constexpr uint8_t kTwoWereAway = 0x80;
 
   std::array<uint32_t, kCopies> head = {};  // see Disks::pack()
   std::array<uint16_t, kCopies> list = {};
   std::array<uint16_t, kCopies> table = {};
   std::array<uint8_t, kCells - kSlotCell> user = {};
   std::array<Allowed, kLifeSectors> allowed = {};
-  uint8_t faults = 0;     // that may still come
+  uint8_t faults = 0;     // that may still come; and kTwoWereAway
   uint8_t unflushed = 0;  // how many there are of these, by cell, oldest first
   std::array<Unflushed, kUnflushedCells> cached = {};
 
-  size_t bytes() const {
-    return offsetof(Left, cached) + unflushed * sizeof(Unflushed);
-  }
+  size_t bytes() const { return offsetof(Left, cached) + unflushed * sizeof(Unflushed); }
 };
 
 class Disks {
@@ -131,6 +135,7 @@ class Disks {
     std::array<LifeFault, kLifeFaultsMax> faults = {};
     uint32_t fault_count = 0;
     uint32_t faults_left = 0;
+    bool two_were_away = false;                       // two copies, in one boot
     std::array<uint8_t, kLifeSectors> refusals = {};  // so many writes to main fail
     bool refusal_met = true;
     uint32_t heads = 0;
@@ -140,7 +145,9 @@ class Disks {
   State state;
 
   static dmr_geometry geometry(const Kind& kind);
-  uint64_t user_sector(uint32_t sector) const { return (sector + 1) * unit_ + (unit_ == 1 ? 7 : 0); }
+  uint64_t user_sector(uint32_t sector) const {
+    return (sector + 1) * unit_ + (unit_ == 1 ? 7 : 0);
+  }
   uint32_t unit() const { return unit_; }
 
   // ---- The beginning and the end of a boot.
@@ -208,9 +215,9 @@ class Disks {
   void pack_heads(const Contents& contents, bool cut, Left& left) const;
   void pack_user(const Contents& contents, bool cut, Left& left) const;
 
-  uint32_t unit_;   // sectors of main that a sector of the user is
+  uint32_t unit_;  // sectors of main that a sector of the user is
   uint32_t slots_;
-  Block4k table_rest_;  // a table block; its first sector is not used
+  Block4k table_rest_;             // a table block; its first sector is not used
   std::vector<uint8_t> patterns_;  // of each content of the user, 4096 bytes
   std::vector<Head> heads_;        // by number, of this boot
   std::unordered_map<uint32_t, Head> packed_heads_;

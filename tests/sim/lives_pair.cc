@@ -18,14 +18,16 @@ constexpr size_t kPage = 4096;
 }  // namespace
 
 std::string dmr::sim::step_name(const Step& step) {
-  static constexpr const char* kActions[] = {"open",  "write", "refused", "refused-once",
-                                             "both-refused", "read", "remap", "unmap",
-                                             "retest", "repair", "flush"};
+  static constexpr const char* kActions[] = {"open",         "write",  "refused", "refused-once",
+                                             "both-refused", "read",   "remap",   "unmap",
+                                             "retest",       "repair", "flush"};
   static constexpr const char* kFaults[] = {
-      "!copy-unreadable", "!copy-away",        "!copy-refuses",    "!copy-refuses-late",
-      "!copy-drops",      "!slot-refuses",     "!slot-drops",      "!slot-unreadable",
-      "!spare-flush",     "!main-flush",       "!main-unreadable", "!main-weak"};
-  if (!step.is_fault) return kActions[static_cast<int>(step.action)] + std::to_string(step.fault.place);
+      "!copy-unreadable",   "!copy-away",    "!copy-refuses", "!copy-refuses-late",
+      "!copy-drops",        "!slot-refuses", "!slot-drops",   "!slot-unreadable",
+      "!slot-refuses-once", "!spare-flush",  "!main-flush",   "!main-unreadable",
+      "!main-weak"};
+  if (!step.is_fault)
+    return kActions[static_cast<int>(step.action)] + std::to_string(step.fault.place);
   return kFaults[static_cast<int>(step.fault.kind)] + std::to_string(step.fault.place);
 }
 
@@ -86,8 +88,9 @@ bool dmr_host::remembers() const {
   for (uint32_t i = kSlotCell; i < kMainCell; ++i) {
     if (disks_->state.cells[i].unflushed != 0) return true;
   }
-  const dmr_status now = status();
-  return now.state == DMR_STATE_METADATA_RO || now.state == DMR_STATE_MAIN_FAILED || freed_;
+  const dmr_state state = status().state;
+  const bool failed = (write_failed_ || job_failed_) && disks_->state.fault_count != 0;
+  return freed_ || failed || state == DMR_STATE_METADATA_RO || state == DMR_STATE_MAIN_FAILED;
 }
 
 // ---- Actions -------------------------------------------------------------------------------------
@@ -153,7 +156,11 @@ void dmr_host::open() {
   }
   ++refusals;
   if (disks_->trace) std::printf("    refused: %s\n", dmr_refusal_text(refusal));
-  if (faults_in_life_ - disks_->state.faults_left < 2 && disks_->all_met()) wrong("refused");
+  // Two copies that were away may be back with another state of the number that was given meanwhile.
+  const Disks::State& state = disks_->state;
+  const bool excused =
+      state.fault_count == 2 || (refusal == DMR_REFUSED_FORK && state.two_were_away);
+  if (!excused) wrong("refused");
 }
 
 // After a power cut nothing is unflushed. Then what an opening that holds has found stays.
@@ -227,8 +234,7 @@ void dmr_host::write_sectors(uint32_t first, uint32_t count, uint8_t refusals) {
     } else {
       const dmr_device device = place.kind == DMR_PLACE_MAIN ? DMR_MAIN : DMR_SPARE;
       const uint8_t* const bytes = disks_->bytes_of(content_of(s, state.newest[s]));
-      const dmr_sts sts =
-          disks_->write(device, place.sector, disks_->unit(), bytes, false, true);
+      const dmr_sts sts = disks_->write(device, place.sector, disks_->unit(), bytes, false, true);
       if (device == DMR_SPARE) dmr_spare_written(engine_);
       if (sts == DMR_STS_OK) {
         end_write(s, true, false);
@@ -414,9 +420,13 @@ dmr_u32 dmr_host_crc32(dmr_u32 crc, const void* data, dmr_size bytes) {
   return libdeflate_crc32(crc, data, bytes);
 }
 
-dmr_u64 dmr_host_now(dmr_host*) { return kSeconds; }
+dmr_u64 dmr_host_now(dmr_host*) {
+  return kSeconds;
+}
 
-dmr_u64 dmr_host_uptime(dmr_host*) { return kSeconds; }
+dmr_u64 dmr_host_uptime(dmr_host*) {
+  return kSeconds;
+}
 
 void dmr_host_new_uuid(dmr_host*, dmr_u8 uuid[DMR_UUID_BYTES]) {
   for (uint32_t i = 0; i < DMR_UUID_BYTES; ++i) uuid[i] = static_cast<dmr_u8>(0xa0 + i);

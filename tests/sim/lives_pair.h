@@ -7,7 +7,8 @@
 // that was acknowledged, or one that was in flight or failed since, and EIO only where a fault made
 // the sector unreadable. What an opening with four good copies finds after a power cut is settled: no
 // later boot may find another value. With no fault in the life nothing fails but what the spare is
-// too full for; an opening is refused only if there were two faults.
+// too full for. An opening is refused only with two faults in this very boot, or as a fork after two
+// copies were away together.
 #pragma once
 
 #include <memory>
@@ -55,7 +56,8 @@ struct dmr_host {
   // much. What the action left is not reported then; else the end of the boot is.
   bool act(dmr::sim::ActionKind action, uint32_t place);
   bool opened() const { return opened_; }
-  // Whether the engine knows what another that opens after it would not.
+  // Whether the engine knows what another that opens after it would not; above all, that a fault made
+  // the action fail.
   bool remembers() const;
   struct Snapshot {
     dmr::sim::Disks::State disks;
@@ -74,7 +76,8 @@ struct dmr_host {
 
   // ---- The seam (dm_remap/host.h).
   dmr_sts read(dmr_device device, uint64_t sector, uint32_t sectors, uint8_t* buffer);
-  dmr_sts write(dmr_device device, uint64_t sector, uint32_t sectors, const uint8_t* data, bool fua);
+  dmr_sts write(dmr_device device, uint64_t sector, uint32_t sectors, const uint8_t* data,
+                bool fua);
   dmr_sts flush(dmr_device device);
   void fetch(const dmr_request& request, uint32_t offset, uint32_t sectors, uint8_t* buffer) const;
   void store(const dmr_request& request, uint32_t offset, uint32_t sectors, const uint8_t* buffer);

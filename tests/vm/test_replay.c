@@ -79,12 +79,18 @@ static uint32_t any(uint32_t below)
 
 /* ---- The workload ------------------------------------------------------------------------------ */
 
+/*
+ * A step has been acknowledged: the mark is sent before anything else, so that what the module does
+ * too late lies behind it in the log.
+ */
 static void note_moment(void)
 {
 	struct moment *now = &moments[++steps];
 	struct entry *entries;
-	unsigned int n = pair_list(&pair, &entries), i, s;
+	unsigned int n, i, s;
 
+	write_log_mark(LOGGED, steps);
+	n = pair_list(&pair, &entries);
 	memcpy(now->durable, moments[steps - 1].durable, sizeof(now->durable));
 	memcpy(now->issued, oracle->issued, sizeof(now->issued));
 	memset(moved, 0, sizeof(moved));
@@ -237,7 +243,6 @@ static void step(void)
 		read_somewhere();
 	else
 		other_step(any(6));
-	write_log_mark(LOGGED, steps);
 }
 
 static void make_logged_pair(void)
@@ -253,13 +258,11 @@ static void make_logged_pair(void)
 	snprintf(uuid_arguments, sizeof(uuid_arguments), "2 uuid %.36s", uuid + 5);
 	moments = calloc(2 + STEPS * times() + 1, sizeof(*moments));
 	note_moment();
-	write_log_mark(LOGGED, steps);
 	/* So that no sector is as it was made. */
 	for (i = 0; i < AREA; i += 512)
 		assert_int_equal(oracle_write(oracle, i, 512, RWF_DSYNC), 0);
 	note_moment();
 	acknowledged_as_durable(0, AREA);
-	write_log_mark(LOGGED, steps);
 }
 
 static struct log_record *do_work(unsigned int *records)
@@ -267,10 +270,8 @@ static struct log_record *do_work(unsigned int *records)
 	struct log_record *log;
 
 	make_logged_pair();
-	while (steps < 6) {
+	while (steps < 6)
 		break_or_mend();
-		write_log_mark(LOGGED, steps);
-	}
 	while (steps < 2 + STEPS * times())
 		step();
 	printf("%u blocks redirected, %llu sectors lost\n", pair_status(&pair).used,

@@ -10,7 +10,7 @@ source /stacks/lib.sh
 source /stacks/decay.sh
 
 make_backing() {
-	must modprobe brd rd_nr=2 rd_size=$((400 << 10))
+	must modprobe brd rd_nr=2 rd_size=$((416 << 10))
 	main_sectors=$(sectors_of /dev/ram0)
 	echo "0 $main_sectors linear /dev/ram0 0" | table main
 	if [ "$1" = linear ]; then

@@ -457,37 +457,54 @@ Counts search(const Task& task) {
   return counts;
 }
 
-// Every task in one of the processes; what they counted, by faults.
-std::array<Counts, kLifeFaultsMax + 1> search_all(const std::vector<Task>& tasks, uint32_t jobs) {
-  std::array<Counts, kLifeFaultsMax + 1> sums;
-  std::vector<int> ends;
-  std::fflush(stdout);
-  for (uint32_t job = 0; job < jobs; ++job) {
-    int pair[2];
-    if (pipe(pair) != 0) std::abort();
-    const pid_t pid = fork();
-    if (pid < 0) std::abort();
-    if (pid == 0) {
-      signal(SIGABRT, say_path_and_die);
-      signal(SIGSEGV, say_path_and_die);
-      for (size_t i = job; i < tasks.size(); i += jobs) {
-        const Counts counts = search(tasks[i]);
-        (void)!write(pair[1], &counts, sizeof counts);
-      }
-      std::_Exit(0);
+struct Sums {
+  std::array<Counts, kLifeFaultsMax + 1> by_faults;
+  uint64_t crashes = 0;  // of the core: as bad as a violation
+  bool whole = true;     // no process was ended from outside
+};
+
+struct Worker {
+  pid_t pid;
+  int from;
+};
+
+Worker start_worker(const std::vector<Task>& tasks, uint32_t job, uint32_t jobs) {
+  int ends[2];
+  if (pipe(ends) != 0) std::abort();
+  const pid_t pid = fork();
+  if (pid < 0) std::abort();
+  if (pid == 0) {
+    signal(SIGABRT, say_path_and_die);
+    signal(SIGSEGV, say_path_and_die);
+    for (size_t i = job; i < tasks.size(); i += jobs) {
+      const Counts counts = search(tasks[i]);
+      (void)!write(ends[1], &counts, sizeof counts);
     }
-    close(pair[1]);
-    ends.push_back(pair[0]);
+    std::_Exit(0);
   }
+  close(ends[1]);
+  return {pid, ends[0]};
+}
+
+// Every task in one of the processes; what they counted.
+Sums search_all(const std::vector<Task>& tasks, uint32_t jobs) {
+  Sums sums;
+  std::vector<Worker> workers;
+  std::fflush(stdout);
+  for (uint32_t job = 0; job < jobs; ++job) workers.push_back(start_worker(tasks, job, jobs));
   for (uint32_t job = 0; job < jobs; ++job) {
     for (size_t i = job; i < tasks.size(); i += jobs) {
       Counts counts;
-      if (read(ends[job], &counts, sizeof counts) != sizeof counts) counts = {.violations = 1};
-      sums[tasks[i].faults].add(counts);
+      if (read(workers[job].from, &counts, sizeof counts) != sizeof counts) break;
+      sums.by_faults[tasks[i].faults].add(counts);
     }
-    close(ends[job]);
-  }
-  while (wait(nullptr) > 0) {
+    close(workers[job].from);
+    int status = 0;
+    waitpid(workers[job].pid, &status, 0);
+    const int ended_by = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    const bool crashed = ended_by == SIGABRT || ended_by == SIGSEGV;
+    sums.crashes += crashed;
+    sums.whole &= status == 0 || crashed;
   }
   return sums;
 }
@@ -500,7 +517,8 @@ void usage(const char* name) {
       "  --kind N     only this kind of pair (0 to %zu)\n"
       "  --jobs N     in so many processes\n"
       "  --path P     that one life, told step by step\n"
-      "Ends with 0 if no rule was broken, 1 otherwise, 2 for a wrong command line.\n",
+      "Ends with 0 if no rule was broken, 1 if one was, 2 for a wrong command line, 3 if a process was\n"
+      "ended from outside.\n",
       name, kKinds.size() - 1);
 }
 
@@ -541,10 +559,10 @@ int run(const Choices& choices) {
   const auto sums = search_all(tasks, choices.jobs);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  uint64_t states = 0, violations = 0;
+  uint64_t states = 0, violations = sums.crashes;
   const auto number = [](uint64_t n) { return static_cast<unsigned long long>(n); };
   for (uint32_t faults = 0; faults <= kLifeFaultsMax; ++faults) {
-    const Counts& c = sums[faults];
+    const Counts& c = sums.by_faults[faults];
     if (c.states == 0 && c.violations == 0) continue;
     std::printf(
         "lives with %u faults: %llu states visited, %llu lived on from (of %llu kinds of pair: all "
@@ -558,7 +576,9 @@ int run(const Choices& choices) {
   }
   std::printf("lives: %llu states in %.1f s (%.0f per second); %llu violations\n", number(states),
               seconds, static_cast<double>(states) / seconds, number(violations));
-  return violations == 0 ? 0 : 1;
+  if (violations != 0) return 1;
+  if (!sums.whole) std::printf("lives: a process was ended from outside: not all was looked at\n");
+  return sums.whole ? 0 : 3;
 }
 
 }  // namespace

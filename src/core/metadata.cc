@@ -276,13 +276,11 @@ void Metadata::note_turns(const Turn (&turns)[kCopies], bool acknowledged,
   count_good();
 }
 
-// Copies but @copy that hold some state whole, be it the one that is being committed.
-u32 Metadata::others_whole(u32 copy, const Turn (&turns)[kCopies]) const {
+// Copies but @copy that hold some state whole, be it the one that is being committed. Those that were
+// invalid have had their turn.
+u32 Metadata::others_whole(u32 copy, const Turn (&turns)[kCopies]) {
   u32 whole = 0;
-  for (u32 c = 0; c < kCopies; ++c) {
-    const bool untouched = turns[c] == Turn::kNotTried && states_[c] != CopyState::kInvalid;
-    whole += c != copy && (untouched || turns[c] == Turn::kHolds);
-  }
+  for (u32 c = 0; c < kCopies; ++c) whole += c != copy && turns[c] != Turn::kFailed;
   return whole;
 }
 

@@ -116,7 +116,7 @@ class Metadata {
   bool write_copy(u32 copy, const Changes& changes);
   bool copy_holds(u32 copy, const BitSet<kTableBlocksMax>& blocks, const Changes& changes);
   enum class Turn : u8 { kNotTried, kFailed, kHolds };
-  u32 others_whole(u32 copy, const Turn (&turns)[kCopies]) const;
+  static u32 others_whole(u32 copy, const Turn (&turns)[kCopies]);
   void note_turns(const Turn (&turns)[kCopies], bool acknowledged, const Changes& changes);
   u32 count_good();
 

@@ -60,6 +60,7 @@ test-stacks: ## file systems, LVM, LUKS, md and lvm2's own tests, on disks that 
 	@tests/stacks/run $(NAMES)
 
 claims: ## check that what README and docs promise names the test that shows it
+	@tools/setup claims
 	@tools/claims
 
 gate: ## check the built modules' symbols and sections

@@ -5,8 +5,6 @@ namespace dmr {
 namespace {
 
 constexpr u8 kHeaderMagic[8] = {'D', 'M', 'R', 'E', 'M', 'A', 'P', '4'};
-// So far from the end that counting up from a crafted header never wraps.
-constexpr u64 kSequenceMax = u64{1} << 63;
 constexpr u8 kMarkMagic[8] = {'D', 'M', 'R', 'M', 'A', 'R', 'K', '4'};
 
 // The CRC of @bytes at @data with the four bytes at @hole taken as zero.
@@ -33,7 +31,8 @@ bool fields_possible(const Header& h) {
   if (main == 0 || main > DMR_MAIN_MAX_SECTORS) return false;
   const u32 logical = h.main_logical_sectors.load();
   if (logical != 1 && logical != 2 && logical != 4 && logical != 8) return false;
-  if (h.sequence.load() == 0 || h.sequence.load() > kSequenceMax || h.slots_touched.load() > slots) return false;
+  if (h.sequence.load() == 0 || h.sequence.load() > kSequenceMax) return false;
+  if (h.slots_touched.load() > slots) return false;
   for (u32 b = h.table_blocks.load(); b < kTableBlocksMax; ++b) {
     if (h.table_crc[b].load() != 0) return false;
   }

@@ -10,6 +10,8 @@
 namespace dmr {
 
 inline constexpr u32 kCopies = DMR_COPIES;
+// No pair gets there by itself. A header beyond it is damaged, so none is ever written.
+inline constexpr u64 kSequenceMax = u64{1} << 63;
 inline constexpr u64 kCopySector[kCopies] = {0, 1024, 2048, 4096, 8192};
 inline constexpr u32 kTableBlocksMax = 127;
 inline constexpr u32 kEntriesPerTableBlock = 511;

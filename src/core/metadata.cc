@@ -174,6 +174,8 @@ void Metadata::accept(const Verdict& verdict) {
 
 Status Metadata::begin_format(u32 slots) {
   note_highest();
+  // All of a crafted spare is made anew: its numbers need not be followed.
+  if (highest_.value() >= kSequenceMax / 2) highest_ = Sequence();
   memset(committed_, 0, sizeof *committed_);
   committed_->slots.store(slots);
   committed_->table_blocks.store(table_blocks_for(slots));
@@ -285,6 +287,7 @@ u32 Metadata::others_whole(u32 copy, const Turn (&turns)[kCopies]) {
 }
 
 Status Metadata::commit(const Changes& changes) {
+  if (highest_.value() >= kSequenceMax) return Status::kNotDurable;
   highest_ = Sequence(highest_.value() + 1);
   next_->sequence.store(highest_.value());
   next_->committed_seconds.store(dmr_host_now(host_));

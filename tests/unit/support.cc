@@ -408,4 +408,21 @@ std::optional<Image> Image::read(const SimDisk& spare, uint32_t copy) {
   return image;
 }
 
+uint32_t copies_holding(const Pair& pair) {
+  Pair after(pair);
+  after.crash(CrashPolicy::kDropAll);
+  uint32_t holding = 0;
+  for (uint32_t c = 0; c < dmr::kCopies; ++c) {
+    const std::optional<Image> image = Image::read(after.spare(), c);
+    if (!image || image->header.sequence.load() != pair.status().sequence) continue;
+    bool whole = true;
+    for (uint32_t b = 0; b < image->table.size(); ++b) {
+      whole = whole && dmr::table_block_verifies(image->table[b], b) &&
+              image->table[b].crc.load() == image->header.table_crc[b].load();
+    }
+    holding += whole;
+  }
+  return holding;
+}
+
 }  // namespace test

@@ -174,6 +174,9 @@ constexpr uint64_t table_block_sector(uint32_t copy, uint32_t index) {
   return dmr::kCopySector[copy] + 8 * (1 + uint64_t{index});
 }
 
+// Copies that hold, whole and stable, the state that the pair says it has.
+uint32_t copies_holding(const Pair& pair);
+
 // ---- Words --------------------------------------------------------------------------------------
 
 struct Arguments : dmr_arguments {

@@ -60,4 +60,13 @@ static inline dmr_u32 dmr_clear_from(const struct dmr_region_map *map, dmr_u64 s
 	return marked <= sector ? 0 : (dmr_u32)(marked - sector);
 }
 
+/* dmr_all_on_main() for what is longer than a region; false for all else. Any context. */
+static inline int dmr_all_on_main_long(const struct dmr_region_map *map, dmr_u64 sector,
+				       dmr_u32 bytes)
+{
+	const dmr_u32 sectors = bytes / DMR_SECTOR_BYTES;
+
+	return bytes > map->bytes && dmr_clear_from(map, sector, sectors) == sectors;
+}
+
 #endif

@@ -60,7 +60,9 @@ std::vector<dmr_list_entry> SimTarget::list(uint64_t from, uint64_t count) const
 }
 
 dmr_place SimTarget::route(uint64_t sector, uint32_t sectors, dmr_direction direction) const {
-  if (dmr_all_on_main(&regions_, sector, sectors * DMR_SECTOR_BYTES)) return {DMR_PLACE_MAIN, sector, sectors};
+  const uint32_t bytes = sectors * DMR_SECTOR_BYTES;
+  if (dmr_all_on_main(&regions_, sector, bytes) || dmr_all_on_main_long(&regions_, sector, bytes))
+    return {DMR_PLACE_MAIN, sector, sectors};
   dmr_place place;
   dmr_route(engine_, sector, sectors, direction, &place);
   return place;

@@ -194,9 +194,8 @@ static noinline int dmr_map_slow(const struct dmr_target *target, struct bio *bi
 		return dmr_map_flush(target, bio);
 	}
 	/* On a small disk regions are small: what is long may still be plain. */
-	if (bio->bi_iter.bi_size > target->regions.bytes && dmr_data_begins_at_start(bio) &&
-	    dmr_clear_from(&target->regions, bio->bi_iter.bi_sector, bio_sectors(bio)) ==
-		    bio_sectors(bio))
+	if (dmr_data_begins_at_start(bio) &&
+	    dmr_all_on_main_long(&target->regions, bio->bi_iter.bi_sector, bio->bi_iter.bi_size))
 		return dmr_map_plain(target, bio, flags);
 	if (!flags)
 		flags = dmr_enter(target);

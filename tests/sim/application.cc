@@ -113,7 +113,9 @@ Part* World::make_part(Op& op, uint64_t sector, uint32_t sectors) {
 
 dmr_place World::place_of(const Op& op, uint64_t sector, uint32_t sectors, bool& counted) const {
   counted = op.kind != OpKind::kRead;
-  if (dmr_all_on_main(&regions_, sector, sectors * DMR_SECTOR_BYTES)) return {DMR_PLACE_MAIN, sector, sectors};
+  const uint32_t bytes = sectors * kSectorBytes;
+  if (dmr_all_on_main(&regions_, sector, bytes) || dmr_all_on_main_long(&regions_, sector, bytes))
+    return {DMR_PLACE_MAIN, sector, sectors};
   counted = true;
   dmr_place place = {};
   const dmr_direction direction = op.kind == OpKind::kRead      ? DMR_READ

@@ -151,8 +151,7 @@ void Disks::load(const Left& left) {
     put(one.cell, is_head ? head_number(one.content) : static_cast<uint16_t>(one.content));
   }
   state.allowed = left.allowed;
-  state.faults_left = left.faults & ~Left::kTwoWereAway;
-  state.two_were_away = (left.faults & Left::kTwoWereAway) != 0;
+  state.faults_left = left.faults;
   state.was_cut = left.unflushed == 0;
   for (uint32_t s = 0; s < kLifeSectors; ++s) {
     const uint32_t values = state.allowed[s].now | state.allowed[s].after_cut;
@@ -166,8 +165,6 @@ void Disks::inject(LifeFault fault) {
   if (state.fault_count == kLifeFaultsMax || state.faults_left == 0) die("too many faults");
   state.faults[state.fault_count++] = fault;
   --state.faults_left;
-  const auto away = [](const LifeFault& f) { return f.kind == FaultKind::kCopyAway; };
-  state.two_were_away |= state.fault_count == 2 && away(state.faults[0]) && away(state.faults[1]);
 }
 
 bool Disks::all_met() const {
@@ -493,8 +490,7 @@ void Disks::report(const Contents& contents, bool cut) {
     left.table[c] = contents[table_cell(c)];
   }
   pack_user(contents, cut, left);
-  left.faults =
-      static_cast<uint8_t>(state.faults_left | (state.two_were_away ? Left::kTwoWereAway : 0));
+  left.faults = static_cast<uint8_t>(state.faults_left);
   ++state.reported;
   on_outcome(left);
 }
@@ -560,7 +556,6 @@ std::string Disks::describe(const Left& left) const {
   text += "; main";
   for (uint32_t s = 0; s < kLifeSectors; ++s)
     text += " " + content(left.user[kMainCell - kSlotCell + s]);
-  if (left.faults & Left::kTwoWereAway) text += "; two copies were away";
   text += "; allowed";
   for (const Allowed& allowed : left.allowed) {
     char masks[32];

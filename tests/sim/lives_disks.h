@@ -109,14 +109,13 @@ struct Left {
     uint32_t cell;
   };
   static constexpr uint32_t kUnflushedCells = 24;
-  static constexpr uint8_t kTwoWereAway = 0x80;
 
   std::array<uint32_t, kCopies> head = {};  // see Disks::pack()
   std::array<uint16_t, kCopies> list = {};
   std::array<uint16_t, kCopies> table = {};
   std::array<uint8_t, kCells - kSlotCell> user = {};
   std::array<Allowed, kLifeSectors> allowed = {};
-  uint8_t faults = 0;     // that may still come; and kTwoWereAway
+  uint8_t faults = 0;     // that may still come
   uint8_t unflushed = 0;  // how many there are of these, by cell, oldest first
   std::array<Unflushed, kUnflushedCells> cached = {};
 
@@ -135,7 +134,6 @@ class Disks {
     std::array<LifeFault, kLifeFaultsMax> faults = {};
     uint32_t fault_count = 0;
     uint32_t faults_left = 0;
-    bool two_were_away = false;                       // two copies, in one boot
     std::array<uint8_t, kLifeSectors> refusals = {};  // so many writes to main fail
     bool refusal_met = true;
     uint32_t heads = 0;

@@ -156,11 +156,7 @@ void dmr_host::open() {
   }
   ++refusals;
   if (disks_->trace) std::printf("    refused: %s\n", dmr_refusal_text(refusal));
-  // Two copies that were away may be back with another state of the number that was given meanwhile.
-  const Disks::State& state = disks_->state;
-  const bool excused =
-      state.fault_count == 2 || (refusal == DMR_REFUSED_FORK && state.two_were_away);
-  if (!excused) wrong("refused");
+  if (disks_->state.fault_count < 2) wrong("refused");
 }
 
 // After a power cut nothing is unflushed. Then what an opening that holds has found stays.
@@ -208,7 +204,8 @@ void dmr_host::flush_all() {
 dmr_place dmr_host::route(uint32_t sector, dmr_direction direction) const {
   const uint64_t at = disks_->user_sector(sector);
   const dmr_region_map regions = dmr_engine_regions(engine_);
-  if (dmr_all_on_main(&regions, at, disks_->unit())) return {DMR_PLACE_MAIN, at, disks_->unit()};
+  if (dmr_all_on_main(&regions, at, disks_->unit() * DMR_SECTOR_BYTES))
+    return {DMR_PLACE_MAIN, at, disks_->unit()};
   dmr_place place;
   dmr_route(engine_, at, disks_->unit(), direction, &place);
   return place;

@@ -7,8 +7,7 @@
 // that was acknowledged, or one that was in flight or failed since, and EIO only where a fault made
 // the sector unreadable. What an opening with four good copies finds after a power cut is settled: no
 // later boot may find another value. With no fault in the life nothing fails but what the spare is
-// too full for. An opening is refused only with two faults in this very boot, or as a fork after two
-// copies were away together.
+// too full for. An opening is refused only with two faults in this very boot.
 #pragma once
 
 #include <memory>

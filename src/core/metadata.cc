@@ -113,6 +113,7 @@ bool Metadata::load(const Verdict& verdict) {
   }
   memcpy(next_, committed_, sizeof *next_);
   note_highest();
+  durable_ = false;
   for (u32 c = 0; c < kCopies; ++c) {
     const bool holds = holds_winner(c, verdict);
     const bool stale = views_[c].kind == HeaderKind::kValid;
@@ -202,7 +203,9 @@ Status Metadata::begin_format(u32 slots) {
   if (dmr_host_write(host_, DMR_SPARE, 0, logical_sectors_, readback_, 0) != DMR_STS_OK)
     return Status::kNotDurable;
   flush_->written();
-  return flush_spare();
+  const Status flushed = flush_spare();
+  durable_ = flushed == Status::kOk;
+  return flushed;
 }
 
 // ---- Commit --------------------------------------------------------------------------------------
@@ -286,8 +289,19 @@ u32 Metadata::others_whole(u32 copy, const Turn (&turns)[kCopies]) {
   return whole;
 }
 
+// What was read may lie in the device's cache only, left there by a boot whose flushes failed; no copy
+// may be overwritten while that is all that the others hold. A flush that fails may lose it.
+bool Metadata::make_durable() {
+  constexpr u32 kTries = 2;
+  for (u32 n = 0; !durable_ && n < kTries; ++n) {
+    durable_ = flush_spare() == Status::kOk;
+    if (durable_ && n != 0) verify_copies();
+  }
+  return durable_;
+}
+
 Status Metadata::commit(const Changes& changes) {
-  if (highest_.value() >= kSequenceMax) return Status::kNotDurable;
+  if (highest_.value() >= kSequenceMax || !make_durable()) return Status::kNotDurable;
   highest_ = Sequence(highest_.value() + 1);
   next_->sequence.store(highest_.value());
   next_->committed_seconds.store(dmr_host_now(host_));

@@ -113,6 +113,7 @@ class Metadata {
   bool load_table_block(u32 index);
   // Builds table block @index with @changes in staging_, its CRC included.
   void stage(u32 index, const Changes& changes);
+  bool make_durable();
   bool write_copy(u32 copy, const Changes& changes);
   bool copy_holds(u32 copy, const BitSet<kTableBlocksMax>& blocks, const Changes& changes);
   enum class Turn : u8 { kNotTried, kFailed, kHolds };
@@ -134,6 +135,7 @@ class Metadata {
 
   CopyState states_[kCopies] = {};
   BitSet<kTableBlocksMax> differs_[kCopies];  // table blocks that are not the present state's
+  bool durable_ = false;                      // whether all that load() read was flushed since
   Sequence highest_;                          // ever seen or used
   u32 last_holders_ = 0;                      // of the last commit, whether acknowledged or not
   Atomic<u32> good_copies_;

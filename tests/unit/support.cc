@@ -398,6 +398,12 @@ void Image::put_everywhere(SimDisk& spare) const {
   for (uint32_t c = 0; c < dmr::kCopies; ++c) put(spare, c);
 }
 
+void Image::leave_unflushed(SimDisk& spare, uint32_t copy) const {
+  spare.leave_unflushed(dmr::kCopySector[copy], 8, &header);
+  for (uint32_t b = 0; b < table.size(); ++b)
+    spare.leave_unflushed(table_block_sector(copy, b), 8, &table[b]);
+}
+
 std::optional<Image> Image::read(const SimDisk& spare, uint32_t copy) {
   Image image;
   spare.peek(dmr::kCopySector[copy], 8, &image.header);

@@ -161,6 +161,8 @@ struct Image {
   void seal(uint64_t sequence);
   void put(SimDisk& spare, uint32_t copy) const;
   void put_everywhere(SimDisk& spare) const;
+  // As writes that were never flushed.
+  void leave_unflushed(SimDisk& spare, uint32_t copy) const;
   void put_header(SimDisk& spare, uint32_t copy) const;
   void put_table_block(SimDisk& spare, uint32_t copy, uint32_t index) const;
   // What one copy holds; nothing if its header does not verify.

@@ -143,6 +143,37 @@ class Atomic {
   Number value_ = {};
 };
 
+// A record that one context changes now and then, and any may read, never half old and half new: the
+// kernel's seqcount_latch, with words that may be read while they are written.
+template <typename Record>
+class Latched {
+ public:
+  Record load() const {
+    u64 words[kWords];
+    u32 turn;
+    do {
+      turn = turn_.load();
+      for (u32 i = 0; i < kWords; ++i) words[i] = words_[turn % 2][i].load();
+    } while (turn_.load() != turn);
+    Record record;
+    memcpy(&record, words, sizeof record);
+    return record;
+  }
+  void store(const Record& record) {
+    u64 words[kWords];
+    memcpy(words, &record, sizeof record);
+    const u32 turn = turn_.load() + 1;
+    for (u32 i = 0; i < kWords; ++i) words_[turn % 2][i].store(words[i]);
+    turn_.store(turn);
+  }
+
+ private:
+  static_assert(sizeof(Record) % sizeof(u64) == 0);
+  static constexpr u32 kWords = sizeof(Record) / sizeof(u64);
+  Atomic<u32> turn_;
+  Atomic<u64> words_[2][kWords];
+};
+
 // A set of small numbers, bit by bit.
 template <u32 kBits>
 class BitSet {

@@ -57,7 +57,7 @@ void Engine::begin_batch() {
   staged_count_ = 0;
   new_blocks_ = 0;
   canary_ = Canary::kNotAsked;
-  if (doubts_.load() != 0 || metadata_ro_.load() || read_only_) return;
+  if (doubts_.load() != 0 || metadata_ro_.load() || read_only_.load()) return;
   for (u32 i = 0; i < suspect_count_; ++i) {
     if (table_.get(suspects_[i]).is_free()) stage(suspects_[i], Entry::free(), Entry::retired());
   }

@@ -235,7 +235,7 @@ dmr_refusal Engine::examine(const dmr_arguments& arguments, Verdict& verdict, dm
 }
 
 dmr_refusal Engine::probe(const dmr_arguments& arguments, dmr_report& report) {
-  DMR_ASSERT(!open_);
+  DMR_ASSERT(!open_.load());
   Verdict verdict;
   const dmr_refusal refusal = examine(arguments, verdict, report);
   if (refusal == DMR_ACCEPTED && report.will_format && arguments.read_only_metadata)
@@ -281,7 +281,7 @@ void Engine::load_counters() {
 }
 
 void Engine::configure(const dmr_arguments& arguments, bool read_only) {
-  read_only_ = read_only || arguments.read_only_metadata;
+  read_only_.store(read_only || arguments.read_only_metadata);
   for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) {
     const bool given = arguments.config_given >> i & 1;
     config_[i].store(given ? arguments.config[i]
@@ -290,12 +290,12 @@ void Engine::configure(const dmr_arguments& arguments, bool read_only) {
 }
 
 dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_report& report) {
-  DMR_ASSERT(!open_);
+  DMR_ASSERT(!open_.load());
   configure(arguments, read_only);
   Verdict verdict;
   dmr_refusal refusal = examine(arguments, verdict, report);
   if (refusal == DMR_ACCEPTED && report.will_format)
-    refusal = read_only_ ? DMR_REFUSED_READ_ONLY : format(arguments);
+    refusal = read_only_.load() ? DMR_REFUSED_READ_ONLY : format(arguments);
   report.refusal = refusal;
   if (refusal != DMR_ACCEPTED) return refusal;
 
@@ -312,22 +312,21 @@ dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_rep
     fill_identity(metadata_.draft(), arguments);
     const bool changed =
         memcmp(&metadata_.draft(), &metadata_.header(), sizeof(Header)) != 0;
-    // Copies that agree may do so in the spare's cache only, from before a flush that failed.
-    const bool settled = !changed && metadata_.all_agree(verdict);
-    if (!read_only_ && (!settled || metadata_.flush_spare() != Status::kOk))
+    if (!read_only_.load() &&
+        (!metadata_.make_durable() || changed || metadata_.good_copies() < kCopies))
       (void)commit_present();  // if it does not hold, the state says so: metadata_ro
     if (metadata_.rival_possible(verdict)) doubt_all();
   }
-  open_ = true;
+  open_.store(true);
   emit(report.will_format ? DMR_EVENT_FORMATTED : DMR_EVENT_OPENED, Block(0), Slot(0), 0);
   return DMR_ACCEPTED;
 }
 
 dmr_refusal Engine::adoptable(const dmr_geometry& geometry, const dmr_arguments& arguments) const {
-  if (!open_) return DMR_ACCEPTED;  // opening will tell
+  if (!open_.load()) return DMR_ACCEPTED;  // opening will tell
   if (arguments.format) return DMR_REFUSED_FORMAT_IN_USE;
   if (arguments.uuid_given &&
-      memcmp(arguments.uuid, metadata_.header().uuid, sizeof arguments.uuid) != 0)
+      memcmp(arguments.uuid, metadata_.name().uuid, sizeof arguments.uuid) != 0)
     return DMR_REFUSED_OTHER_PAIR;
   if (geometry.main_sectors != geometry_.main_sectors ||
       geometry.main_logical_sectors != geometry_.main_logical_sectors)
@@ -340,17 +339,17 @@ dmr_refusal Engine::adoptable(const dmr_geometry& geometry, const dmr_arguments&
 
 dmr_refusal Engine::adopt(const dmr_geometry& geometry, const dmr_arguments& arguments,
                           bool read_only) {
-  DMR_ASSERT(open_);
+  DMR_ASSERT(open_.load());
   const dmr_refusal refusal = adoptable(geometry, arguments);
   if (refusal != DMR_ACCEPTED) return refusal;
   geometry_.target_sectors = geometry.target_sectors;
-  const bool could_not_write = read_only_;
+  const bool could_not_write = read_only_.load();
   configure(arguments, read_only);
   fill_identity(metadata_.draft(), arguments);
   // Opened read-only, it may never have been committed again since it was found.
   const bool owed = could_not_write && metadata_.good_copies() < kCopies;
   const bool changed = memcmp(&metadata_.draft(), &metadata_.header(), sizeof(Header)) != 0;
-  if ((changed || owed) && !read_only_ && !metadata_ro_.load()) (void)commit_present();
+  if ((changed || owed) && !read_only_.load() && !metadata_ro_.load()) (void)commit_present();
   return DMR_ACCEPTED;
 }
 
@@ -409,7 +408,7 @@ Status Engine::commit_present() {
 }
 
 void Engine::settle() {
-  if (!open_ || read_only_ || metadata_ro_.load()) return;
+  if (!open_.load() || read_only_.load() || metadata_ro_.load()) return;
   const Counters& committed = metadata_.header().counters;
   if (committed.main_read_errors.load() == main_read_errors_.load() &&
       committed.main_write_errors.load() == main_write_errors_.load())
@@ -419,7 +418,7 @@ void Engine::settle() {
 }
 
 u32 Engine::repair() {
-  if (!open_ || read_only_) return metadata_.good_copies();
+  if (!open_.load() || read_only_.load()) return metadata_.good_copies();
   metadata_.verify_copies();
   (void)commit_present();
   return metadata_.good_copies();
@@ -439,7 +438,7 @@ void Engine::emit(dmr_event_kind kind, Block block, Slot slot, SectorMask mask) 
 }
 
 dmr_state Engine::state() const {
-  if (!open_) return DMR_STATE_INACTIVE;
+  if (!open_.load()) return DMR_STATE_INACTIVE;
   if (main_failed_.load()) return DMR_STATE_MAIN_FAILED;
   if (metadata_ro_.load()) return DMR_STATE_METADATA_RO;
   if (slots_.free() == 0) return DMR_STATE_SPARE_FULL;
@@ -451,7 +450,7 @@ dmr_state Engine::state() const {
 void Engine::status(dmr_status& status) const {
   memset(&status, 0, sizeof status);
   status.state = state();
-  if (!open_) return;
+  if (!open_.load()) return;
   status.arena_bytes = arena_bytes_;
   status.slots_used = slots_.used();
   status.slots_total = slots_.total();
@@ -465,14 +464,15 @@ void Engine::status(dmr_status& status) const {
   status.salvaged = salvaged_.load();
   status.commits = commits_.load();
   status.repairs = metadata_.repairs();
-  status.read_only_metadata = read_only_;
+  status.read_only_metadata = read_only_.load();
   for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) status.config[i] = config_[i].load();
-  memcpy(status.uuid, metadata_.header().uuid, sizeof status.uuid);
-  memcpy(status.label, metadata_.header().label, sizeof status.label);
+  const Name name = metadata_.name();
+  memcpy(status.uuid, name.uuid, sizeof status.uuid);
+  memcpy(status.label, name.label, sizeof status.label);
 }
 
 u32 Engine::list(u64 from, u64 count, dmr_list_entry* entries, u32 capacity) const {
-  if (!open_) return 0;
+  if (!open_.load()) return 0;
   u32 found = 0;
   for (u32 s = 0; s < slots_.total(); ++s) {
     const Entry entry = table_.get(Slot(s));

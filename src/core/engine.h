@@ -220,8 +220,8 @@ class Engine {
   u8* bounce_ = nullptr;   // one block; shares memory with the metadata's staging
   u8* scratch_ = nullptr;  // another; shares memory with the metadata's readback
 
-  bool open_ = false;
-  bool read_only_ = false;
+  Atomic<bool> open_;
+  Atomic<bool> read_only_;
   Atomic<u32> config_[DMR_CONFIG_COUNT];
   Atomic<u32> metadata_ro_;
   Atomic<u32> main_failed_;

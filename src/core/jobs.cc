@@ -90,7 +90,7 @@ bool Engine::job_block(dmr_job_kind kind, Block block) {
   const u64 present = min<u64>(geometry_.main_sectors - first_sector(block), DMR_BLOCK_SECTORS);
   const SectorMask mask = mask_of(0, static_cast<u32>(present));
   for (u32 attempt = 0; attempt < kAttempts; ++attempt) {
-    if (read_only_ || metadata_ro_.load() || main_failed_.load()) return false;
+    if (read_only_.load() || metadata_ro_.load() || main_failed_.load()) return false;
     begin_batch();
     const Taken taken = job_piece(kind, piece_of(block, mask));
     const Status sealed = seal_batch();

@@ -141,13 +141,6 @@ bool Metadata::holds_winner(u32 copy, const Verdict& verdict) const {
          views_[copy].complete_here;
 }
 
-bool Metadata::all_agree(const Verdict& verdict) const {
-  for (u32 c = 0; c < kCopies; ++c) {
-    if (!holds_winner(c, verdict)) return false;
-  }
-  return true;
-}
-
 bool Metadata::rival_possible(const Verdict& verdict) const {
   if (good_copies() >= kWriteQuorum) return false;
   const CopyView& winner = views_[verdict.winner];
@@ -169,6 +162,14 @@ void Metadata::accept(const Verdict& verdict) {
   repairs_.store(committed_->counters.repairs.load());
   last_holders_ = 0;
   count_good();
+  publish_name();
+}
+
+void Metadata::publish_name() {
+  Name name;
+  memcpy(name.uuid, committed_->uuid, sizeof name.uuid);
+  memcpy(name.label, committed_->label, sizeof name.label);
+  name_.store(name);
 }
 
 // ---- Format --------------------------------------------------------------------------------------
@@ -289,8 +290,8 @@ u32 Metadata::others_whole(u32 copy, const Turn (&turns)[kCopies]) {
   return whole;
 }
 
-// What was read may lie in the device's cache only, left there by a boot whose flushes failed; no copy
-// may be overwritten while that is all that the others hold. A flush that fails may lose it.
+// No copy may be overwritten while the others are in the device's cache only. A flush that fails may
+// lose what is there.
 bool Metadata::make_durable() {
   constexpr u32 kTries = 2;
   for (u32 n = 0; !durable_ && n < kTries; ++n) {
@@ -347,6 +348,7 @@ Status Metadata::commit(const Changes& changes) {
   }
   memcpy(committed_, next_, sizeof *committed_);
   sequence_.store(highest_.value());
+  publish_name();
   return Status::kOk;
 }
 

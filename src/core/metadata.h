@@ -37,6 +37,12 @@ class Changes {
   usize stride_ = 0;
 };
 
+// What the pair goes by.
+struct Name {
+  u8 uuid[DMR_UUID_BYTES];
+  char label[DMR_LABEL_BYTES];
+};
+
 class Metadata {
  public:
   // Memory in the arena; each is one block of 4096 bytes but the table.
@@ -71,8 +77,6 @@ class Metadata {
   // Starts an empty table of @slots slots in memory, to be followed by a commit with every copy
   // written, copy 0 last. The caller fills the rest of header().
   Status begin_format(u32 slots);
-  // True if all five copies hold the winner whole.
-  bool all_agree(const Verdict& verdict) const;
   // True if another boot might elect another state than the winner, if no commit outvotes it: one was
   // seen, or a copy was not and there may be one.
   bool rival_possible(const Verdict& verdict) const;
@@ -86,6 +90,9 @@ class Metadata {
   // Fields that the next commit shall carry; a copy of header() but for what was set here since.
   Header& draft() { return *next_; }
 
+  // Makes durable what load() read, if it is not yet: it may lie in the device's cache only, left
+  // there by a boot whose flushes failed. False if the spare can't be flushed; then no commit holds.
+  bool make_durable();
   // Makes the present table with @changes, and draft(), durable under a new sequence. kOk: four
   // copies or more hold it, and header() says so. Else nothing of it may be acted on, and a reboot
   // may find either state.
@@ -99,6 +106,7 @@ class Metadata {
   u32 good_copies() const { return good_copies_.load(); }
   u64 sequence() const { return sequence_.load(); }
   u64 repairs() const { return repairs_.load(); }
+  Name name() const { return name_.load(); }
 
  private:
   // In the order in which a commit goes through them: who holds the present state goes last.
@@ -113,13 +121,13 @@ class Metadata {
   bool load_table_block(u32 index);
   // Builds table block @index with @changes in staging_, its CRC included.
   void stage(u32 index, const Changes& changes);
-  bool make_durable();
   bool write_copy(u32 copy, const Changes& changes);
   bool copy_holds(u32 copy, const BitSet<kTableBlocksMax>& blocks, const Changes& changes);
   enum class Turn : u8 { kNotTried, kFailed, kHolds };
   static u32 others_whole(u32 copy, const Turn (&turns)[kCopies]);
   void note_turns(const Turn (&turns)[kCopies], bool acknowledged, const Changes& changes);
   u32 count_good();
+  void publish_name();
 
   dmr_host* host_ = nullptr;
   u32 logical_sectors_ = 1;
@@ -138,6 +146,7 @@ class Metadata {
   bool durable_ = false;                      // whether all that load() read was flushed since
   Sequence highest_;                          // ever seen or used
   u32 last_holders_ = 0;                      // of the last commit, whether acknowledged or not
+  Latched<Name> name_;
   Atomic<u32> good_copies_;
   Atomic<u64> sequence_;
   Atomic<u64> repairs_;

@@ -54,7 +54,7 @@ Engine::Step Engine::fail_piece(const Piece& piece, dmr_outcome outcome) {
 // ---- Whether it is the medium --------------------------------------------------------------------
 
 bool Engine::may_remap() const {
-  return !read_only_ && !metadata_ro_.load() && !main_failed_.load() &&
+  return !read_only_.load() && !metadata_ro_.load() && !main_failed_.load() &&
          config_[DMR_CONFIG_AUTO_REMAP].load() != 0;
 }
 
@@ -136,7 +136,7 @@ Engine::Step Engine::mend_write(const Piece& piece) {
   }
   if (homeless == 0 && !give_up) return Step::kDone;
   if (metadata_ro_.load()) return fail_piece(piece, DMR_OUTCOME_EIO);
-  if (read_only_) return fail_piece(piece, DMR_OUTCOME_AS_FAILED);
+  if (read_only_.load()) return fail_piece(piece, DMR_OUTCOME_AS_FAILED);
   if (main.bad != 0 && !(may_remap() && main_answers()))
     return fail_piece(piece, DMR_OUTCOME_AS_FAILED);
 

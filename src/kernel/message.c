@@ -45,7 +45,7 @@ static int dmr_message_list(const struct dmr_target *target, const struct dmr_me
 	unsigned int sz = 0;
 	u32 entries, i;
 
-	list = dmr_list(target->pair->engine, message->from, message->count, &entries);
+	list = dmr_list(dmr_target_pair(target)->engine, message->from, message->count, &entries);
 	if (!list)
 		return -ENOMEM;
 	DMEMIT("%s", "");
@@ -61,7 +61,7 @@ static int dmr_message_stats(const struct dmr_target *target, char *result, unsi
 	struct dmr_status status = { };
 	unsigned int sz = 0;
 
-	dmr_engine_status(target->pair->engine, &status);
+	dmr_engine_status(dmr_target_pair(target)->engine, &status);
 	DMEMIT("read_errors=%llu\n", status.main_read_errors);
 	DMEMIT("write_errors=%llu\n", status.main_write_errors);
 	DMEMIT("remaps=%llu\n", status.remaps);
@@ -74,7 +74,7 @@ static int dmr_message_stats(const struct dmr_target *target, char *result, unsi
 	DMEMIT("repairs=%llu\n", status.repairs);
 	DMEMIT("slots_total=%u\n", status.slots_total);
 	DMEMIT("slots_used=%u\n", status.slots_used);
-	DMEMIT("memory_bytes=%llu\n", status.arena_bytes + sizeof(*target->pair) + sizeof(*target) +
+	DMEMIT("memory_bytes=%llu\n", status.arena_bytes + sizeof(struct dmr_pair) + sizeof(*target) +
 	       num_possible_cpus() * sizeof(struct dmr_inflight_count));
 	return DMR_ANSWERED;
 }
@@ -93,7 +93,7 @@ static int dmr_message_job(const struct dmr_target *target, enum dmr_job_kind ki
 
 	if (dmr_is_read_only(target))
 		return -EROFS;
-	r = dmr_pair_job(target->pair, &job);
+	r = dmr_pair_job(dmr_target_pair(target), &job);
 	if (r)
 		return r;
 	DMEMIT("%llu %llu %llu\n", job.done, job.failed, job.lost);
@@ -108,7 +108,7 @@ static int dmr_message_repair(const struct dmr_target *target, char *result, uns
 
 	if (dmr_is_read_only(target))
 		return -EROFS;
-	r = dmr_pair_repair(target->pair, &good_copies);
+	r = dmr_pair_repair(dmr_target_pair(target), &good_copies);
 	if (r)
 		return r;
 	DMEMIT("%u/%u\n", good_copies, DMR_COPIES);
@@ -141,7 +141,7 @@ int dmr_message(struct dm_target *ti, unsigned int argc, char **argv, char *resu
 	case DMR_MESSAGE_RETEST:
 		return dmr_message_job(target, DMR_JOB_RETEST, &message, result, maxlen);
 	case DMR_MESSAGE_RESUME_REMAP:
-		dmr_engine_resume_remap(target->pair->engine);
+		dmr_engine_resume_remap(dmr_target_pair(target)->engine);
 		return 0;
 	case DMR_MESSAGE_NOT_BUILT:
 		break;

@@ -11,7 +11,9 @@
  */
 static bool dmr_is_active(const struct dmr_target *target)
 {
-	return dmr_pair_is_open(target->pair) && READ_ONCE(target->pair->active) == target;
+	const struct dmr_pair *pair = dmr_target_pair(target);
+
+	return dmr_pair_is_open(pair) && READ_ONCE(pair->active) == target;
 }
 
 static unsigned int dmr_status_info(struct dm_target *ti, char *result, unsigned int maxlen)
@@ -25,7 +27,7 @@ static unsigned int dmr_status_info(struct dm_target *ti, char *result, unsigned
 		       DMR_COPIES, (unsigned long long)ti->len);
 		return sz;
 	}
-	dmr_engine_status(target->pair->engine, &status);
+	dmr_engine_status(dmr_target_pair(target)->engine, &status);
 	DMEMIT("%s %u/%u %llu %llu %u/%u %llu %llu - off 0/%llu", dmr_state_name(status.state),
 	       status.slots_used, status.slots_total, status.lost_sectors, status.sequence,
 	       status.good_copies, DMR_COPIES, status.main_read_errors, status.main_write_errors,
@@ -43,11 +45,12 @@ struct dmr_identity {
 static void dmr_identity_of(const struct dmr_target *target, struct dmr_identity *identity)
 {
 	const struct dmr_arguments *arguments = &target->arguments;
+	const struct dmr_pair *pair = dmr_target_pair(target);
 	struct dmr_status status = { };
 
 	memset(identity, 0, sizeof(*identity));
-	if (dmr_pair_is_open(target->pair)) {
-		dmr_engine_status(target->pair->engine, &status);
+	if (dmr_pair_is_open(pair)) {
+		dmr_engine_status(pair->engine, &status);
 		identity->has_uuid = true;
 		dmr_uuid_format(status.uuid, identity->uuid);
 	} else if (arguments->uuid_given) {

@@ -27,6 +27,15 @@ struct dmr_target {
 	struct dmr_pair *unused_pair; /* replaced in preresume; status may still look at it */
 };
 
+/*
+ * For status and messages, which may run while preresume replaces the pair: either one stays until the
+ * target's end.
+ */
+static inline struct dmr_pair *dmr_target_pair(const struct dmr_target *target)
+{
+	return READ_ONCE(target->pair);
+}
+
 extern struct target_type dmr_target_type;
 
 /* status.c: any context that may sleep. */

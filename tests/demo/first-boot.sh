@@ -27,19 +27,17 @@ run 'cp /original /mnt/file'
 
 text <<END
 The kernel alone knows what happened next. We let it write everything out, read
-the file back from the disk, and compare it with the original by checksum:
+the file back from the disk, and compare it with the original:
 END
 run 'umount /mnt'
 run "dmesg | grep -o 'I/O error.*writing to inode [0-9]*' | head -n 2"
 check 'the kernel reports failed writes' test -s /tmp/out
 run 'mount /dev/mapper/disk /mnt'
-run 'sha256sum /original'
-run_fails 'Input/output error' 'sha256sum /mnt/file'
-check 'what can be read of the file differs' eval '! is_whole /mnt/file 2>/dev/null'
+# Kernels differ in what is there afterwards: an error, or zeros.
+run_fails 'I/O error\|Input/output error\|differ' 'cmp /original /mnt/file'
 
 text <<END
-"Input/output error": the file is lost, although nearly all of the disk is
-sound.
+The file is lost, although nearly all of the disk is sound.
 END
 run 'umount /mnt'
 

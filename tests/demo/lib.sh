@@ -43,10 +43,15 @@ check() {
 
 # The bad places of a disk that is wearing out, as lines "first-sector sectors": some a whole block
 # of a file system, some a single sector, one larger. Where they are does not matter to dm-remap; the
-# files of the demo are put over some of them.
+# files of the demo are put over some of them, wherever ext4 begins: in its first group of blocks or the
+# second. What mkfs.ext4 itself writes lies elsewhere.
 bad_places() {
-	from=264400
-	for _ in 1 2 3 4 5; do
+	bad_area 20000 7
+	bad_area 264400 5
+}
+bad_area() {
+	from=$1
+	for _ in $(seq "$2"); do
 		for sectors in 8 1 40 2 8 3 16 5; do
 			echo "$from $sectors"
 			from=$((from + 4096 + sectors))

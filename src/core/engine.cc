@@ -312,8 +312,8 @@ dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_rep
     fill_identity(metadata_.draft(), arguments);
     const bool changed =
         memcmp(&metadata_.draft(), &metadata_.header(), sizeof(Header)) != 0;
-    if (!read_only_.load() &&
-        (!metadata_.make_durable() || changed || metadata_.good_copies() < kCopies))
+    const bool durable = metadata_.make_durable();
+    if (!read_only_.load() && (!durable || changed || metadata_.good_copies() < kCopies))
       (void)commit_present();  // if it does not hold, the state says so: metadata_ro
     if (metadata_.rival_possible(verdict)) doubt_all();
   }

@@ -143,6 +143,8 @@ bool Metadata::holds_winner(u32 copy, const Verdict& verdict) const {
 
 bool Metadata::rival_possible(const Verdict& verdict) const {
   if (good_copies() >= kWriteQuorum) return false;
+  // An unflushed content may hide an older one, which a power cut brings back.
+  if (!durable_) return true;
   const CopyView& winner = views_[verdict.winner];
   u32 unseen = 0;
   for (const CopyView& view : views_) {
@@ -296,7 +298,7 @@ bool Metadata::make_durable() {
   constexpr u32 kTries = 2;
   for (u32 n = 0; !durable_ && n < kTries; ++n) {
     durable_ = flush_spare() == Status::kOk;
-    if (durable_ && n != 0) verify_copies();
+    if (durable_ && flush_->failures() != 0) verify_copies();
   }
   return durable_;
 }

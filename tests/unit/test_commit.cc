@@ -447,6 +447,68 @@ void what_a_failed_flush_lost_is_seen_at_open(void**) {
   assert_int_equal(copies_holding(pair), 5);
 }
 
+// The same, if both flushes of opening fail, and the first that goes well is its commit's.
+void what_failed_flushes_lost_is_seen_by_the_commit_of_opening(void**) {
+  Pair pair;
+  Image image;
+  image.seal(kFirstSequence);
+  image.put_everywhere(pair.spare());
+  for (const uint32_t copy : {3u, 4u}) {
+    Fault second = read_fault(dmr::kCopySector[copy]);
+    second.spare_ios = 1;
+    second.times = 1;
+    pair.spare().inject(second);
+  }
+  Fault twice = flush_fault();
+  twice.times = 2;
+  pair.spare().inject(twice);
+  pair.spare().record(true);
+  pair.must_open();
+  assert_int_equal(copies_holding(pair), 5);
+  // What is not known to hold is written first.
+  for (const dmr::hosted::IoRecord& io : pair.spare().records()) {
+    if (io.kind != dmr::hosted::IoKind::kWrite) continue;
+    assert_true(io.sector >= dmr::kCopySector[3] && io.sector < dmr::kCopySector[3] + 2048);
+    return;
+  }
+  fail_msg("nothing was written");
+}
+
+// In the spare's cache, a repair that failed lies over a redirection that was committed by two copies, and
+// failed too. Until the one is durable the other may come back, so the block is in doubt.
+void a_repair_in_the_cache_hides_no_rival(const dmr_arguments& reopened) {
+  for (uint64_t seed = 1; seed <= 1000; ++seed) {
+    const auto made = opened();
+    Pair& pair = *made;
+    Fault copies = flush_fault();  // not the data's
+    copies.spare_ios = 1;
+    pair.spare().inject(copies);
+    (void)pair.job(DMR_JOB_REMAP, 800);
+    assert_int_equal(pair.status().state, DMR_STATE_METADATA_RO);
+    (void)dmr_engine_repair(pair.target->engine());
+    if (reopened.read_only_metadata) pair.spare().heal();
+    pair.must_open(reopened);
+    const bool acknowledged = pair.write(800, 1, true) == DMR_STS_OK;
+    pair.forget_waiting();
+    std::mt19937_64 rng(seed);
+    pair.main().crash(CrashPolicy::kRandom, rng);
+    pair.spare().crash(CrashPolicy::kRandom, rng);
+    pair.spare().heal();
+    pair.must_open();
+    if (acknowledged) assert_int_equal(pair.route(800, 1).kind, DMR_PLACE_MAIN);
+  }
+}
+
+void a_repair_in_the_cache_hides_no_rival_while_flushes_fail(void**) {
+  a_repair_in_the_cache_hides_no_rival({});
+}
+
+void a_repair_in_the_cache_hides_no_rival_read_only(void**) {
+  dmr_arguments read_only = {};
+  read_only.read_only_metadata = 1;
+  a_repair_in_the_cache_hides_no_rival(read_only);
+}
+
 }  // namespace
 }  // namespace test
 
@@ -467,6 +529,9 @@ int main() {
       cmocka_unit_test(repairs_that_fail_leave_two_whole_copies),
       cmocka_unit_test(nothing_is_overwritten_before_what_was_read_is_durable),
       cmocka_unit_test(what_a_failed_flush_lost_is_seen_at_open),
+      cmocka_unit_test(what_failed_flushes_lost_is_seen_by_the_commit_of_opening),
+      cmocka_unit_test(a_repair_in_the_cache_hides_no_rival_while_flushes_fail),
+      cmocka_unit_test(a_repair_in_the_cache_hides_no_rival_read_only),
   };
   return cmocka_run_group_tests_name("commit", tests, nullptr, nullptr);
 }

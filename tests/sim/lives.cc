@@ -565,8 +565,8 @@ int run(const Choices& choices) {
     const Counts& c = sums.by_faults[faults];
     if (c.states == 0 && c.violations == 0) continue;
     std::printf(
-        "lives with %u faults: %llu states visited, %llu lived on from (of %llu kinds of pair: all "
-        "there are), lives of up to %llu boots; %llu outcomes, %llu openings, %llu refused, %llu "
+        "lives with %u faults: %llu states visited, %llu lived on from, %llu kinds of pair through to "
+        "their last state, lives of up to %llu boots; %llu outcomes, %llu openings, %llu refused, %llu "
         "actions, %llu cuts not whole; %llu violations\n",
         faults, number(c.states), number(c.lived_on), number(c.whole), number(c.boots),
         number(c.outcomes), number(c.openings), number(c.refusals), number(c.actions),

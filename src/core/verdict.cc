@@ -49,6 +49,14 @@ bool oldest_alone(const CopyView (&copies)[kCopies], u32 candidate) {
   return true;
 }
 
+// How many headers verify and are of no later state, itself included.
+u32 not_later(const CopyView (&copies)[kCopies], u32 candidate) {
+  u32 count = 0;
+  for (const CopyView& copy : copies)
+    count += copy.kind == HeaderKind::kValid && !(copies[candidate].sequence < copy.sequence);
+  return count;
+}
+
 }  // namespace
 
 Verdict judge(const CopyView (&copies)[kCopies]) {
@@ -67,6 +75,10 @@ Verdict judge(const CopyView (&copies)[kCopies]) {
     // one.
     if (verdict.headers > 1 && oldest_alone(copies, verdict.winner))
       verdict.judgement = Judgement::kDamaged;
+    // Boots that do not see each other's copies may give a number twice. Were one of these states
+    // acknowledged, at most one copy that is not later would lack it; so any of them will do.
+    if (verdict.judgement == Judgement::kFork && not_later(copies, verdict.winner) > 2)
+      verdict.judgement = Judgement::kOpen;
     return verdict;
   }
   verdict.judgement = Judgement::kDamaged;

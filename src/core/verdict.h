@@ -30,7 +30,7 @@ struct CopyView {
 enum class Judgement : u8 {
   kOpen,
   kSingle,   // one header verifies, and it is complete: opens only if accepted
-  kFork,     // two candidates of one sequence have the same claim
+  kFork,     // two candidates of one sequence have the same claim, and one may be acknowledged
   kDamaged,  // headers verify, but none of them is complete
   kNothing,  // no header verifies
 };

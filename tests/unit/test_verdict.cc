@@ -91,7 +91,16 @@ Reference reference(const Model& model) {
       newer += copy.header() && kSequenceOf[copy.candidate] > kSequenceOf[best[0]];
     if (quorum == 1 && newer != 0 && newer == result.headers - 1) result.what = Expected::kDamaged;
     result.candidate = best[0];
-    result.votes = votes[best[0]];
+    // States of one vote each, none acknowledged as two copies lack each of them: the first copy's.
+    if (quorum == 1 && best.size() > 1 && result.headers - newer >= 3) {
+      result.what = Expected::kOpens;
+      for (uint32_t i = dmr::kCopies; i-- > 0;) {
+        if (!model[i].header()) continue;
+        for (const uint32_t c : best)
+          if (model[i].candidate == c) result.candidate = c;
+      }
+    }
+    result.votes = votes[result.candidate];
     return result;
   }
   result.what = Expected::kDamaged;
@@ -427,8 +436,11 @@ void row_fork(void**) {
   expect(
       {whole(k2A), whole(k2A), broken(k2B, Damage::kBlock0), broken(k2B, Damage::kBlock0), kAbsent},
       Expected::kOpens, k2A);
-  // One vote each and nothing else: there is no telling either.
+  // One vote each and nothing else: there is no telling either, nor with what was begun later.
   expect({whole(k2A), whole(k2B), kAbsent, kAbsent, kAbsent}, Expected::kFork);
+  expect({whole(k2A), whole(k2B), broken(k3, Damage::kBlock0), kAbsent, kAbsent}, Expected::kFork);
+  // But two copies without it say that neither was acknowledged.
+  expect({whole(k2A), whole(k2B), whole(k1), kAbsent, kAbsent}, Expected::kOpens);
 }
 
 // A header of one sequence that a later commit repeats with the same tables is no other state.

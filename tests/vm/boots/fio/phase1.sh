@@ -46,13 +46,16 @@ move_faults_of_main() {
 	table main $main_sectors "$@" | reload below_main
 }
 
-# One copy of the metadata, slots that are used, and some that will be.
+# One copy of the metadata, slots that are used, and some that will be. Between two commits: one that sees the
+# old copy fail and then the new one would have lost two, and says so with EIO.
 move_faults_of_spare() {
 	random 0 4
 	copy=$((1024 << number))
 	next=$((16384 + 8 * $(used)))
 	random 16384 $((next + 1))
+	dmsetup suspend target || die "suspend"
 	table spare $spare_sectors $copy 40 "$number" 30 $((next + 40)) 20 | reload below_spare
+	dmsetup resume target || die "resume"
 }
 
 target_reload() {

@@ -23,6 +23,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -463,44 +464,54 @@ struct Sums {
   bool whole = true;     // no process was ended from outside
 };
 
-struct Worker {
-  pid_t pid;
-  int from;
+// What a process says of a task; short enough for a pipe to keep it whole.
+struct Report {
+  uint32_t task;
+  Counts counts;
+};
+static_assert(sizeof(Report) <= PIPE_BUF);
+
+struct Pipe {
+  int from, to;
 };
 
-Worker start_worker(const std::vector<Task>& tasks, uint32_t job, uint32_t jobs) {
+Pipe make_pipe() {
   int ends[2];
   if (pipe(ends) != 0) std::abort();
+  return {ends[0], ends[1]};
+}
+
+// A process that takes tasks for as long as there are any.
+pid_t start_worker(const std::vector<Task>& tasks, const Pipe& queue, const Pipe& reports) {
   const pid_t pid = fork();
   if (pid < 0) std::abort();
-  if (pid == 0) {
-    signal(SIGABRT, say_path_and_die);
-    signal(SIGSEGV, say_path_and_die);
-    for (size_t i = job; i < tasks.size(); i += jobs) {
-      const Counts counts = search(tasks[i]);
-      (void)!write(ends[1], &counts, sizeof counts);
-    }
-    std::_Exit(0);
+  if (pid != 0) return pid;
+  signal(SIGABRT, say_path_and_die);
+  signal(SIGSEGV, say_path_and_die);
+  close(queue.to);
+  for (uint32_t task; read(queue.from, &task, sizeof task) == sizeof task;) {
+    const Report report{task, search(tasks[task])};
+    (void)!write(reports.to, &report, sizeof report);
   }
-  close(ends[1]);
-  return {pid, ends[0]};
+  std::_Exit(0);
 }
 
 // Every task in one of the processes; what they counted.
 Sums search_all(const std::vector<Task>& tasks, uint32_t jobs) {
   Sums sums;
-  std::vector<Worker> workers;
+  const Pipe queue = make_pipe(), reports = make_pipe();
+  std::vector<pid_t> workers;
   std::fflush(stdout);
-  for (uint32_t job = 0; job < jobs; ++job) workers.push_back(start_worker(tasks, job, jobs));
-  for (uint32_t job = 0; job < jobs; ++job) {
-    for (size_t i = job; i < tasks.size(); i += jobs) {
-      Counts counts;
-      if (read(workers[job].from, &counts, sizeof counts) != sizeof counts) break;
-      sums.by_faults[tasks[i].faults].add(counts);
-    }
-    close(workers[job].from);
+  for (uint32_t job = 0; job < jobs; ++job) workers.push_back(start_worker(tasks, queue, reports));
+  // The longest first: those with the most faults.
+  for (uint32_t task = tasks.size(); task-- != 0;) (void)!write(queue.to, &task, sizeof task);
+  for (const int end : {queue.from, queue.to, reports.to}) close(end);
+  for (Report report; read(reports.from, &report, sizeof report) == sizeof report;)
+    sums.by_faults[tasks[report.task].faults].add(report.counts);
+  close(reports.from);
+  for (const pid_t pid : workers) {
     int status = 0;
-    waitpid(workers[job].pid, &status, 0);
+    waitpid(pid, &status, 0);
     const int ended_by = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     const bool crashed = ended_by == SIGABRT || ended_by == SIGSEGV;
     sums.crashes += crashed;

@@ -72,6 +72,9 @@ uint16_t Disks::head_number(const Header& header) {
 constexpr uint32_t kLeapBits = 32;
 constexpr uint32_t kStepBits = 6;
 constexpr uint64_t kSteps = 1u << kStepBits;
+// What the lowest number becomes. Not 0: where it was not seen, a leap from one below ends some steps
+// short.
+constexpr uint64_t kLowest = kSteps / 4;
 
 const Disks::Head& Disks::known_head(uint32_t packed) {
   const auto found = packed_heads_.find(packed);
@@ -414,7 +417,7 @@ void Disks::pack_heads(const Contents& contents, bool cut, Left& left) const {
   for_each([&](uint16_t number) { lowest = std::min(lowest, heads_[number].sequence); });
   const auto packed = [&](uint16_t number) {
     const Head& head = heads_[number];
-    const uint64_t above = head.sequence - lowest + 1;
+    const uint64_t above = head.sequence - lowest + kLowest;
     const uint64_t leaps = above >> kLeapBits;
     const uint64_t steps = above & ((uint64_t{1} << kLeapBits) - 1);
     const uint64_t sequence = leaps << kStepBits | steps;

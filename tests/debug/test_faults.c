@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libdevmapper.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,13 +30,22 @@
 #define FRESH 40000 /* and one that the test itself redirects */
 #define FRESH_COUNT 16384
 
+#define HEAP (16 << 20)
+
 #define DEBUGFS "/sys/kernel/debug/"
-#define IO_FAULTS DEBUGFS "fail_make_request"
 
 static struct pair pair;
 #define oracle (&pair.oracle)
 
 static int nth_file;
+
+/* What can fail, and the file to end it: to open that might fail as well. */
+static struct faults {
+	const char *directory;
+	int probability;
+} slab_faults = { DEBUGFS "failslab", -1 }, page_faults = { DEBUGFS "fail_page_alloc", -1 },
+  io_faults = { DEBUGFS "fail_make_request", -1 },
+  function_faults = { DEBUGFS "fail_function", -1 };
 
 static void put_number(const char *directory, const char *name, long number)
 {
@@ -55,9 +65,10 @@ static long get_number(const char *directory, const char *name)
 	return strtol(text, NULL, 10);
 }
 
-static void nothing_fails(const char *directory)
+static void nothing_fails(const struct faults *faults)
 {
-	put_number(directory, "probability", 0);
+	if (write(faults->probability, "0", 1) != 1)
+		abort();
 }
 
 static void disk_can_fail(const struct disk *disk, bool can)
@@ -71,9 +82,9 @@ static void disk_can_fail(const struct disk *disk, bool can)
 static int end_of_test(void **state)
 {
 	(void)state;
-	nothing_fails(IO_FAULTS);
-	nothing_fails(DEBUGFS "failslab");
-	nothing_fails(DEBUGFS "fail_function");
+	nothing_fails(&slab_faults);
+	nothing_fails(&io_faults);
+	nothing_fails(&function_faults);
 	pair_end(&pair);
 	return 0;
 }
@@ -133,7 +144,7 @@ static void with_each_failing(int (*ask)(void), void (*settle)(int r))
 		failed = has_failed();
 		/* Nodes in /dev that could not be made. */
 		if (failed)
-			dm_mknodes(NULL);
+			dm_make_nodes();
 		settle(r);
 		if (!failed)
 			break;
@@ -370,13 +381,13 @@ static bool with_io_failing(const struct disk *disk, unsigned int bytes, bool on
 	bool failed;
 
 	disk_can_fail(disk, true);
-	put_number(IO_FAULTS, "interval", 1);
-	put_number(IO_FAULTS, "space", bytes);
-	put_number(IO_FAULTS, "times", times);
-	put_number(IO_FAULTS, "probability", 100);
+	put_number(io_faults.directory, "interval", 1);
+	put_number(io_faults.directory, "space", bytes);
+	put_number(io_faults.directory, "times", times);
+	put_number(io_faults.directory, "probability", 100);
 	*result = ask();
-	failed = get_number(IO_FAULTS, "times") != times;
-	nothing_fails(IO_FAULTS);
+	failed = get_number(io_faults.directory, "times") != times;
+	nothing_fails(&io_faults);
 	disk_can_fail(disk, false);
 	return failed;
 }
@@ -477,7 +488,7 @@ static void do_things(void)
 	}
 }
 
-static void every_nth(const char *directory)
+static void every_nth(const struct faults *faults)
 {
 	static const unsigned int nths[] = { 2, 3, 5, 7, 11, 23 };
 	unsigned int i;
@@ -486,13 +497,13 @@ static void every_nth(const char *directory)
 	disk_break(&pair.main, FRESH, FRESH_COUNT);
 	fresh = FRESH;
 	for (i = 0; i < sizeof(nths) / sizeof(nths[0]); i++) {
-		put_number(directory, "interval", nths[i]);
-		put_number(directory, "times", -1);
-		put_number(directory, "space", 0);
-		put_number(directory, "probability", 100);
+		put_number(faults->directory, "interval", nths[i]);
+		put_number(faults->directory, "times", -1);
+		put_number(faults->directory, "space", 0);
+		put_number(faults->directory, "probability", 100);
 		do_things();
-		nothing_fails(directory);
-		dm_mknodes(NULL);
+		nothing_fails(faults);
+		dm_make_nodes();
 		/* It may have been left suspended. */
 		assert_int_equal(dm_resume(NAME), 0);
 		assert_int_equal(dm_message(NAME, "resume_remap", NULL, 0), 0);
@@ -506,34 +517,41 @@ static void every_nth(const char *directory)
 static void every_nth_allocation(void **state)
 {
 	(void)state;
-	every_nth(DEBUGFS "failslab");
+	every_nth(&slab_faults);
 }
 
 static void every_nth_io_of_any_disk(void **state)
 {
-	const char *directory = DEBUGFS "fail_function";
-
 	(void)state;
 	put_file(DEBUGFS "fail_function/inject", "should_fail_bio");
 	put_file(DEBUGFS "fail_function/should_fail_bio/retval", "0xfffffffffffffffb");
-	every_nth(directory);
+	every_nth(&function_faults);
 	put_file(DEBUGFS "fail_function/inject", "!should_fail_bio");
 }
 
 static void prepare(void)
 {
-	static const char *const directories[] = { DEBUGFS "failslab", DEBUGFS "fail_page_alloc",
-						   IO_FAULTS, DEBUGFS "fail_function" };
+	static struct faults *const all[] = { &slab_faults, &page_faults, &io_faults,
+					      &function_faults };
+	char path[128];
 	unsigned int i;
 
-	/* No page of our own shall be missing. */
+	/* No page of our own shall be missing, and the library need not ask the kernel for more. */
+	mallopt(M_TRIM_THRESHOLD, HEAP);
+	mallopt(M_MMAP_THRESHOLD, HEAP);
+	free(malloc(HEAP / 2));
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	nth_file = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (nth_file < 0)
 		abort();
-	/* A backtrace of each would look like the kernel's own complaint. */
-	for (i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
-		put_number(directories[i], "verbose", 0);
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		snprintf(path, sizeof(path), "%s/probability", all[i]->directory);
+		all[i]->probability = open(path, O_WRONLY | O_CLOEXEC);
+		if (all[i]->probability < 0)
+			abort();
+		/* A backtrace of each would look like the kernel's own complaint. */
+		put_number(all[i]->directory, "verbose", 0);
+	}
 	put_number(DEBUGFS "fail_page_alloc", "min-order", 0);
 	put_file(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
 	put_file(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");

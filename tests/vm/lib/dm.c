@@ -21,6 +21,13 @@ void dm_setup(void)
 	dm_log_with_errno_init(be_silent);
 }
 
+void dm_make_nodes(void)
+{
+	dm_mknodes(NULL);
+	/* Until then they are only planned. */
+	dm_task_update_nodes();
+}
+
 static struct dm_task *task_for(int type, const char *name)
 {
 	struct dm_task *task = dm_task_create(type);

@@ -12,6 +12,7 @@
 
 /* Must be called once, before the rest. */
 void dm_setup(void);
+void dm_make_nodes(void); /* those in /dev that are missing */
 
 int dm_make(const char *name); /* a device without a table */
 int dm_load(const char *name, const char *table);

@@ -30,7 +30,8 @@
 #define FRESH 40000 /* and one that the test itself redirects */
 #define FRESH_COUNT 16384
 
-#define HEAP (16 << 20)
+#define HEAP (16 << 20) /* bytes */
+#define MANY 1000000 /* faults: more than there are places */
 
 #define DEBUGFS "/sys/kernel/debug/"
 
@@ -375,7 +376,7 @@ static void verify_nothing(int r) { (void)r; }
 static bool with_io_failing(const struct disk *disk, unsigned int bytes, bool once,
 			    int (*ask)(void), int *result)
 {
-	const int times = once ? 1 : 1000000;
+	const int times = once ? 1 : MANY;
 	bool failed;
 
 	disk_can_fail(disk, true);
@@ -498,11 +499,13 @@ static void every_nth(const struct faults *faults, bool of_disks)
 	fresh = FRESH;
 	for (i = 0; i < sizeof(nths) / sizeof(nths[0]); i++) {
 		put_number(faults->directory, "interval", nths[i]);
-		put_number(faults->directory, "times", -1);
+		put_number(faults->directory, "times", MANY);
 		put_number(faults->directory, "space", 0);
 		put_number(faults->directory, "probability", 100);
 		do_things();
 		nothing_fails(faults);
+		printf("every %uth: %ld failed\n", nths[i], MANY - get_number(faults->directory, "times"));
+		assert_true(get_number(faults->directory, "times") < MANY);
 		dm_make_nodes();
 		/* It may have been left suspended. */
 		assert_int_equal(dm_resume(NAME), 0);

@@ -461,7 +461,7 @@ Counts search(const Task& task) {
 struct Sums {
   std::array<Counts, kLifeFaultsMax + 1> by_faults;
   uint64_t crashes = 0;  // of the core: as bad as a violation
-  bool whole = true;     // no process was ended from outside
+  bool whole = true;     // every task was reported, and no process was ended from outside
 };
 
 // What a process says of a task; short enough for a pipe to keep it whole.
@@ -488,7 +488,7 @@ pid_t start_worker(const std::vector<Task>& tasks, const Pipe& queue, const Pipe
   if (pid != 0) return pid;
   signal(SIGABRT, say_path_and_die);
   signal(SIGSEGV, say_path_and_die);
-  close(queue.to);
+  for (const int end : {queue.to, reports.from}) close(end);
   for (uint32_t task; read(queue.from, &task, sizeof task) == sizeof task;) {
     const Report report{task, search(tasks[task])};
     (void)!write(reports.to, &report, sizeof report);
@@ -506,9 +506,11 @@ Sums search_all(const std::vector<Task>& tasks, uint32_t jobs) {
   // The longest first: those with the most faults.
   for (uint32_t task = tasks.size(); task-- != 0;) (void)!write(queue.to, &task, sizeof task);
   for (const int end : {queue.from, queue.to, reports.to}) close(end);
-  for (Report report; read(reports.from, &report, sizeof report) == sizeof report;)
+  size_t reported = 0;
+  for (Report report; read(reports.from, &report, sizeof report) == sizeof report; ++reported)
     sums.by_faults[tasks[report.task].faults].add(report.counts);
   close(reports.from);
+  sums.whole = reported == tasks.size();
   for (const pid_t pid : workers) {
     int status = 0;
     waitpid(pid, &status, 0);

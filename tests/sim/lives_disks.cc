@@ -72,8 +72,8 @@ uint16_t Disks::head_number(const Header& header) {
 constexpr uint32_t kLeapBits = 32;
 constexpr uint32_t kStepBits = 6;
 constexpr uint64_t kSteps = 1u << kStepBits;
-// What the lowest number becomes. Not 0: where it was not seen, a leap from one below ends some steps
-// short.
+// What the lowest number becomes. Some steps are below it: the core leaps from the highest that it saw,
+// which the lowest may exceed if its own copies were not seen.
 constexpr uint64_t kLowest = kSteps / 4;
 
 const Disks::Head& Disks::known_head(uint32_t packed) {

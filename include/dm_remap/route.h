@@ -22,6 +22,12 @@ struct dmr_region_map {
 	dmr_u32 bytes;       /* of a region */
 };
 
+/* The region of a sector. That the shift is below 64 is said, or kernels with UBSan check it each time. */
+static inline dmr_u64 dmr_region_of(const struct dmr_region_map *map, dmr_u64 sector)
+{
+	return sector >> (map->shift & 63);
+}
+
 /*
  * True if the @bytes bytes (whole sectors) from @sector are no longer than a region, and nothing is
  * redirected near them: all on main. False says nothing: ask dmr_route(). An empty flush bio (sector
@@ -29,7 +35,7 @@ struct dmr_region_map {
  */
 static inline int dmr_all_on_main(const struct dmr_region_map *map, dmr_u64 sector, dmr_u32 bytes)
 {
-	const dmr_u64 region = sector >> map->shift;
+	const dmr_u64 region = dmr_region_of(map, sector);
 
 	return bytes - 1 < map->bytes &&
 	       !(__atomic_load_n(&map->bits[region / 64], __ATOMIC_RELAXED) >> (region % 64) & 1);
@@ -42,8 +48,8 @@ static inline int dmr_all_on_main(const struct dmr_region_map *map, dmr_u64 sect
 static inline dmr_u32 dmr_clear_from(const struct dmr_region_map *map, dmr_u64 sector,
 				     dmr_u32 sectors)
 {
-	const dmr_u64 last = (sector + sectors - 1) >> map->shift;
-	dmr_u64 region = sector >> map->shift;
+	const dmr_u64 last = dmr_region_of(map, sector + sectors - 1);
+	dmr_u64 region = dmr_region_of(map, sector);
 	dmr_u64 marked;
 
 	while (region <= last) {
@@ -56,7 +62,7 @@ static inline dmr_u32 dmr_clear_from(const struct dmr_region_map *map, dmr_u64 s
 	}
 	if (region > last)
 		return sectors;
-	marked = region << map->shift;
+	marked = region << (map->shift & 63);
 	return marked <= sector ? 0 : (dmr_u32)(marked - sector);
 }
 

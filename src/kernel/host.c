@@ -126,7 +126,7 @@ static unsigned long dmr_inflight_sum(const struct dmr_inflight *inflight, unsig
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(inflight->count, cpu)->in[phase - 1]);
+		sum += READ_ONCE(per_cpu_ptr(inflight->count, cpu)->in[phase % 2]);
 	return sum;
 }
 

@@ -21,7 +21,8 @@
 #include <linux/preempt.h>
 
 struct dmr_inflight_count {
-	unsigned long in[2]; /* by phase - 1; only the sum over all CPUs means something */
+	/* By phase % 2, which needs no check of bounds; only the sum over all CPUs means something. */
+	unsigned long in[2];
 };
 
 struct dmr_inflight {
@@ -36,7 +37,7 @@ static inline unsigned long dmr_inflight_enter(const struct dmr_inflight *inflig
 
 	preempt_disable();
 	phase = READ_ONCE(inflight->phase);
-	this_cpu_inc(inflight->count->in[phase - 1]);
+	this_cpu_inc(inflight->count->in[phase % 2]);
 	preempt_enable();
 	return phase;
 }
@@ -45,7 +46,7 @@ static inline unsigned long dmr_inflight_enter(const struct dmr_inflight *inflig
 static inline void dmr_inflight_leave(const struct dmr_inflight *inflight, unsigned long phase)
 {
 	smp_wmb(); /* pairs with the drain's: what the I/O stored is seen when it is not counted */
-	this_cpu_dec(inflight->count->in[phase - 1]);
+	this_cpu_dec(inflight->count->in[phase % 2]);
 }
 
 #endif

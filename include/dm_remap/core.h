@@ -13,6 +13,7 @@
 #ifndef DM_REMAP_CORE_H
 #define DM_REMAP_CORE_H
 
+#include "dm_remap/config.h"
 #include "dm_remap/host.h"
 #include "dm_remap/route.h"
 #include "dm_remap/types.h"
@@ -22,22 +23,6 @@ extern "C" {
 #endif
 
 /* ---- Arguments of the table line ------------------------------------------------------------ */
-
-/* What can be set on the table line, and later while the target lives. Plain numbers. */
-enum dmr_config {
-	DMR_CONFIG_READ_RETRIES,        /* of each logical block of a read that failed */
-	DMR_CONFIG_REMAP_BURST,         /* new slots by failing I/O, in ... */
-	DMR_CONFIG_REMAP_BURST_SECONDS, /* ... this time, above which main as a whole has failed */
-	DMR_CONFIG_AUTO_REMAP,          /* 0: only messages make redirections */
-	DMR_CONFIG_COUNT,
-};
-struct dmr_config_rule {
-	const char *name;
-	dmr_u32 normal; /* the default */
-	dmr_u32 min, max;
-};
-/* Any context. */
-const struct dmr_config_rule *dmr_config_rule_of(enum dmr_config config);
 
 /* Parsed optional arguments. All zero is the default. */
 struct dmr_arguments {
@@ -258,6 +243,11 @@ struct dmr_job {
 /* Does the next block of @job. True while there is more to do: call again, after requests that
  * have arrived since. Owner (the repair worker). */
 int dmr_engine_job(struct dmr_engine *engine, struct dmr_job *job);
+/* What is set. Any. */
+dmr_u32 dmr_engine_config(const struct dmr_engine *engine, enum dmr_config config);
+/* Sets it while the target lives, in effect at once; lasts until the next table. The value is one
+ * that dmr_config_parse() gave. Any. */
+void dmr_engine_config_set(struct dmr_engine *engine, enum dmr_config config, dmr_u32 value);
 /* Leaves main_failed. Any. */
 void dmr_engine_resume_remap(struct dmr_engine *engine);
 

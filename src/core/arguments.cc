@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The optional arguments of the table line. Pure. Whatever is not known by name, or known but not
-// built yet, is refused by name; nothing is accepted and ignored.
+// The optional arguments of the table line. Pure. Whatever is not known is refused by name; nothing
+// is accepted and ignored.
 #include "dm_remap/core.h"
 #include "format.h"
 #include "text.h"
 
 namespace dmr {
 namespace {
-
-constexpr dmr_config_rule kConfigRules[DMR_CONFIG_COUNT] = {
-    {"read_retries", 3, 0, 100},
-    {"remap_burst", 4096, 1, 1000000},
-    {"remap_burst_seconds", 60, 1, 86400},
-    {"auto_remap", 1, 0, 1},
-};
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -47,11 +40,6 @@ bool parse_label(const char* text, char (&label)[DMR_LABEL_BYTES]) {
   return length != 0;
 }
 
-constexpr const char* kNotBuilt[] = {
-    "scan_enabled", "scan_interval_hours", "scan_chunk_kib", "scan_duty_ppm",
-    "scan_idle_duty_ppm", "slow_read_ms", "verify_writes", "spare_low_percent", "debug_level",
-};
-
 // The words that are left, one after the other.
 struct Words {
   u32 argc;
@@ -67,27 +55,21 @@ void set_config(dmr_arguments& a, dmr_config config, u32 value) {
   a.config_given |= 1u << config;
 }
 
-// True if @name is a configuration's; then @error says what is wrong with its value, or nullptr.
-bool parse_config(dmr_arguments& a, const char* name, Words& words, const char*& error) {
-  for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) {
-    const dmr_config_rule& rule = kConfigRules[i];
-    if (!same_text(name, rule.name)) continue;
-    const char* const text = words.next();
-    u64 value = 0;
-    const bool in_range = text != nullptr && parse_number(text, value) && value >= rule.min &&
-                          value <= rule.max;
-    error = text == nullptr ? "argument lacks its value"
-            : in_range      ? nullptr
-                            : "value is no number in the argument's range";
-    if (in_range) set_config(a, static_cast<dmr_config>(i), static_cast<u32>(value));
-    return true;
-  }
-  return false;
+// What is wrong with the value of @config, or nullptr.
+const char* parse_config(dmr_arguments& a, dmr_config config, Words& words) {
+  if (config >= DMR_CONFIG_COUNT) return "argument is the module's, not a target's";
+  const char* const text = words.next();
+  if (text == nullptr) return "argument lacks its value";
+  u32 value = 0;
+  if (!dmr_config_parse(config, text, &value))
+    return "value is not in the argument's range";
+  set_config(a, config, value);
+  return nullptr;
 }
 
 const char* parse_one(dmr_arguments& a, Words& words) {
   const char* const name = words.next();
-  const char* error = nullptr;
+  const dmr_config config = dmr_config_find(name);
   if (same_text(name, "format")) {
     a.format = 1;
   } else if (same_text(name, "adopt_main")) {
@@ -98,8 +80,8 @@ const char* parse_one(dmr_arguments& a, Words& words) {
     a.read_only_metadata = 1;
   } else if (same_text(name, "no_auto_remap")) {
     set_config(a, DMR_CONFIG_AUTO_REMAP, 0);
-  } else if (parse_config(a, name, words, error)) {
-    return error;
+  } else if (config != DMR_CONFIG_ALL) {
+    return parse_config(a, config, words);
   } else if (same_text(name, "uuid")) {
     const char* const value = words.next();
     if (value == nullptr) return "argument 'uuid' lacks its value";
@@ -111,9 +93,6 @@ const char* parse_one(dmr_arguments& a, Words& words) {
     memset(a.label, 0, sizeof a.label);
     if (!parse_label(value, a.label)) return "argument 'label' is not 1 to 63 of A-Z a-z 0-9 . _ -";
   } else {
-    for (const char* known : kNotBuilt) {
-      if (same_text(name, known)) return "argument is not supported by this version";
-    }
     return "unknown argument";
   }
   return nullptr;
@@ -148,8 +127,6 @@ const char* parse(dmr_arguments& a, u32 argc, const char* const* argv, u32& bad)
 }  // namespace dmr
 
 extern "C" {
-
-const dmr_config_rule* dmr_config_rule_of(dmr_config config) { return &dmr::kConfigRules[config]; }
 
 const char* dmr_arguments_parse(dmr_arguments* arguments, dmr_u32 argc, const char* const* argv,
                                 dmr_u32* bad) {

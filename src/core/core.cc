@@ -143,6 +143,14 @@ dmr_request* dmr_engine_recover(dmr_engine* engine, dmr_request* list) {
 
 int dmr_engine_job(dmr_engine* engine, dmr_job* job) { return engine->job(*job); }
 
+dmr_u32 dmr_engine_config(const dmr_engine* engine, dmr_config config) {
+  return engine->config(config);
+}
+
+void dmr_engine_config_set(dmr_engine* engine, dmr_config config, dmr_u32 value) {
+  engine->set_config(config, value);
+}
+
 void dmr_engine_resume_remap(dmr_engine* engine) { engine->resume_remap(); }
 
 void dmr_spare_written(dmr_engine* engine) { engine->spare_written(); }

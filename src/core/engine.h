@@ -66,6 +66,8 @@ class Engine {
   dmr_request* recover(dmr_request* list);
   bool job(dmr_job& job);
   void resume_remap();
+  u32 config(dmr_config config) const { return config_[config].load(); }
+  void set_config(dmr_config config, u32 value) { config_[config].store(value); }
   dmr_flush_action flush_begin(u64& ticket);
   void flush_end(u64 ticket, dmr_sts sts);
   void spare_written() { flush_.written(); }

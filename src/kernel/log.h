@@ -8,15 +8,17 @@
 
 #include <linux/device-mapper.h>
 
+#include "dm_remap/config.h"
+
 #define DM_MSG_PREFIX "remap"
 
-/* 0: none of these; 1: tables and pairs; 2: repairs; 3: each parked write. */
-#define DMR_DEBUG_LEVEL_MAX 3
-extern unsigned int dmr_debug_level;
+/* By enum dmr_config; what was never set is 0 (see config.c). */
+extern u32 dmr_settings[DMR_CONFIG_ALL];
 
+/* debug_level 0: none of these; 1: tables and pairs; 2: repairs; 3: each parked write. */
 #define dmr_debug(level, fmt, ...)                                     \
 	do {                                                           \
-		if (unlikely(READ_ONCE(dmr_debug_level) >= (level)))   \
+		if (unlikely(READ_ONCE(dmr_settings[DMR_CONFIG_DEBUG_LEVEL]) >= (level))) \
 			DMINFO_LIMIT("debug " fmt, ##__VA_ARGS__);     \
 	} while (0)
 

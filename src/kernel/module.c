@@ -1,28 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module: its parameters, and the registration of the target.
+ * The module: the registration of the target.
  */
 #include <linux/module.h>
-#include <linux/moduleparam.h>
 
 #include "events.h"
-#include "log.h"
 #include "target.h"
-
-unsigned int dmr_debug_level;
-
-static int dmr_debug_level_set(const char *text, const struct kernel_param *param)
-{
-	return param_set_uint_minmax(text, param, 0, DMR_DEBUG_LEVEL_MAX);
-}
-
-static const struct kernel_param_ops dmr_debug_level_ops = {
-	.set = dmr_debug_level_set,
-	.get = param_get_uint,
-};
-
-module_param_cb(debug_level, &dmr_debug_level_ops, &dmr_debug_level, 0644);
-MODULE_PARM_DESC(debug_level, "what is told in the kernel log, 0 (default) to 3");
 
 static int __init dmr_module_init(void)
 {

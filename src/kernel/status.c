@@ -2,8 +2,13 @@
 /*
  * `dmsetup status` and `dmsetup table`: also for tables that are not live, and while suspended.
  */
+#include <linux/string.h>
+
+#include "config.h"
 #include "log.h"
 #include "target.h"
+
+#define DMR_SETTING_BYTES 36 /* a name and its value on the table line */
 
 /*
  * Whether @target's pair is its to speak of. A table that waits for its first resume may share
@@ -61,36 +66,50 @@ static void dmr_identity_of(const struct dmr_target *target, struct dmr_identity
 	       DMR_LABEL_BYTES);
 }
 
-static bool dmr_is_set(const struct dmr_target *target, enum dmr_config config)
+/* What it is set to: of a live target that may have changed since. */
+static u32 dmr_setting(const struct dmr_target *target, enum dmr_config config)
 {
-	const struct dmr_arguments *arguments = &target->arguments;
-
-	return arguments->config_given & 1u << config &&
-	       arguments->config[config] != dmr_config_rule_of(config)->normal;
+	return dmr_is_active(target) ? dmr_engine_config(target->pair->engine, config) :
+				       target->arguments.config[config];
 }
 
-/* Words of the table line for all that is not as it would be without them. */
-static unsigned int dmr_count_settings(const struct dmr_target *target)
+/* Whether a reload of the line has to say so: without the word it would be as new targets are. */
+static bool dmr_is_told(enum dmr_config config, u32 value)
 {
-	unsigned int words = target->arguments.read_only_metadata ? 1 : 0;
-	unsigned int i;
+	return value != dmr_config_rule_of(config)->normal || value != dmr_default(config);
+}
 
-	for (i = 0; i < DMR_CONFIG_COUNT; i++)
-		if (dmr_is_set(target, i))
-			words += i == DMR_CONFIG_AUTO_REMAP ? 1 : 2;
-	return words;
+/* The value as words of the table line. Returns how many. */
+static unsigned int dmr_setting_words(enum dmr_config config, u32 value, char *words, size_t size)
+{
+	char text[DMR_CONFIG_TEXT_BYTES];
+
+	if (config == DMR_CONFIG_AUTO_REMAP && !value) {
+		strscpy(words, " no_auto_remap", size);
+		return 1;
+	}
+	snprintf(words, size, " %s %s", dmr_config_rule_of(config)->name,
+		 dmr_config_print(config, value, text));
+	return 2;
 }
 
 static unsigned int dmr_status_table(struct dm_target *ti, char *result, unsigned int maxlen)
 {
 	const struct dmr_target *target = ti->private;
+	char setting[DMR_CONFIG_COUNT][DMR_SETTING_BYTES] = { };
 	struct dmr_identity identity;
 	unsigned int words, i;
 	unsigned int sz = 0;
+	u32 value;
 
 	dmr_identity_of(target, &identity);
 	words = (identity.has_uuid ? 2 : 0) + (identity.label[0] ? 2 : 0) +
-		dmr_count_settings(target);
+		(target->arguments.read_only_metadata ? 1 : 0);
+	for (i = 0; i < DMR_CONFIG_COUNT; i++) {
+		value = dmr_setting(target, i);
+		if (dmr_is_told(i, value))
+			words += dmr_setting_words(i, value, setting[i], DMR_SETTING_BYTES);
+	}
 	DMEMIT("%s %s", target->main->name, target->spare->name);
 	if (words)
 		DMEMIT(" %u", words);
@@ -100,14 +119,8 @@ static unsigned int dmr_status_table(struct dm_target *ti, char *result, unsigne
 		DMEMIT(" label %s", identity.label);
 	if (target->arguments.read_only_metadata)
 		DMEMIT(" read_only_metadata");
-	for (i = 0; i < DMR_CONFIG_COUNT; i++) {
-		if (!dmr_is_set(target, i))
-			continue;
-		if (i == DMR_CONFIG_AUTO_REMAP)
-			DMEMIT(" no_auto_remap");
-		else
-			DMEMIT(" %s %u", dmr_config_rule_of(i)->name, target->arguments.config[i]);
-	}
+	for (i = 0; i < DMR_CONFIG_COUNT; i++)
+		DMEMIT("%s", setting[i]);
 	return sz;
 }
 

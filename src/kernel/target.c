@@ -12,6 +12,7 @@
 
 #include "bio.h"
 #include "compat.h"
+#include "config.h"
 #include "devices.h"
 #include "log.h"
 #include "refusal.h"
@@ -33,8 +34,10 @@ static int dmr_parse(struct dm_target *ti, struct dmr_target *target, unsigned i
 	}
 	words = (const char *const *)argv + 2;
 	reason = dmr_arguments_parse(&target->arguments, argc - 2, words, &bad);
-	if (!reason)
+	if (!reason) {
+		dmr_defaults_fill(&target->arguments);
 		return 0;
+	}
 	ti->error = (char *)reason;
 	DMERR("arguments dev=%s word=%s: %s", dm_table_device_name(ti->table),
 	      bad < argc - 2 ? words[bad] : "-", reason);

@@ -144,23 +144,18 @@ void what_is_unknown_is_refused(void**) {
   refused({"3", "label", "a", "frobnicate"}, 3, "unknown");
 }
 
-void what_is_not_built_is_refused_by_name(void**) {
-  for (const char* name :
-       {"scan_enabled", "scan_interval_hours", "scan_chunk_kib", "scan_duty_ppm",
-        "scan_idle_duty_ppm", "slow_read_ms", "verify_writes", "spare_low_percent",
-        "debug_level"}) {
-    refused({"1", name}, 1, "not supported");
-    refused({"2", name, "1"}, 1, "not supported");
-    refused({"3", "format", name, "1"}, 2, "not supported");
-  }
+void what_is_the_modules_is_no_argument(void**) {
+  refused({"2", "debug_level", "1"}, 1, "module");
+  refused({"3", "format", "debug_level", "1"}, 2, "module");
 }
 
 void each_configuration_has_its_range(void**) {
   for (uint32_t i = 0; i < DMR_CONFIG_COUNT; ++i) {
-    const dmr_config_rule& rule = *dmr_config_rule_of(static_cast<dmr_config>(i));
+    const auto config = static_cast<dmr_config>(i);
+    const dmr_config_rule& rule = *dmr_config_rule_of(config);
     for (const uint32_t value : {rule.min, rule.normal, rule.max}) {
-      const std::string text = std::to_string(value);
-      const Parsed parsed = parse({"2", rule.name, text.c_str()});
+      char text[DMR_CONFIG_TEXT_BYTES];
+      const Parsed parsed = parse({"2", rule.name, dmr_config_print(config, value, text)});
       assert_true(parsed.error.empty());
       assert_int_equal(parsed.arguments.config_given, 1u << i);
       assert_int_equal(parsed.arguments.config[i], value);
@@ -208,7 +203,7 @@ int main() {
       cmocka_unit_test(uuids),
       cmocka_unit_test(labels),
       cmocka_unit_test(what_is_unknown_is_refused),
-      cmocka_unit_test(what_is_not_built_is_refused_by_name),
+      cmocka_unit_test(what_is_the_modules_is_no_argument),
       cmocka_unit_test(each_configuration_has_its_range),
       cmocka_unit_test(no_auto_remap_is_auto_remap_0),
       cmocka_unit_test(format_and_uuid_exclude_each_other),

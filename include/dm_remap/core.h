@@ -265,6 +265,21 @@ enum dmr_state {
 };
 const char *dmr_state_name(enum dmr_state state); /* Any. */
 
+/* How main is doing; worse is higher. docs/HEALTH.md. */
+enum dmr_health {
+	DMR_HEALTH_HEALTHY,
+	DMR_HEALTH_WATCH,
+	DMR_HEALTH_FAILING,
+	DMR_HEALTH_FAILED,
+};
+const char *dmr_health_name(enum dmr_health health); /* Any. */
+enum dmr_trend {
+	DMR_TREND_IMPROVING,
+	DMR_TREND_STABLE,
+	DMR_TREND_WORSENING,
+};
+const char *dmr_trend_name(enum dmr_trend trend); /* Any. */
+
 struct dmr_status {
 	enum dmr_state state;
 	dmr_u32 slots_used;

@@ -183,6 +183,16 @@ const char* dmr_state_name(dmr_state state) {
   return "unknown";
 }
 
+const char* dmr_health_name(dmr_health health) {
+  constexpr const char* kNames[] = {"healthy", "watch", "failing", "failed"};
+  return kNames[health];
+}
+
+const char* dmr_trend_name(dmr_trend trend) {
+  constexpr const char* kNames[] = {"improving", "stable", "worsening"};
+  return kNames[trend];
+}
+
 void dmr_engine_status(const dmr_engine* engine, dmr_status* status) { engine->status(*status); }
 
 dmr_u32 dmr_engine_list(const dmr_engine* engine, dmr_u64 from, dmr_u64 count,

@@ -199,6 +199,39 @@ enum dmr_flush_action {
 enum dmr_flush_action dmr_spare_flush_begin(struct dmr_engine *engine, dmr_u64 *ticket); /* Any. */
 void dmr_spare_flush_end(struct dmr_engine *engine, dmr_u64 ticket, enum dmr_sts sts);   /* Any. */
 
+/* ---- Engine: the scanner --------------------------------------------------------------------- */
+
+/*
+ * One step of the scanner: at most one read, through dmr_host_scan_read(). Returns how many
+ * microseconds may pass until the next one; after a command, a change of configuration or a turn of
+ * the repair worker it wants to be called at once. By one thread at a time, the scan worker, which
+ * may sleep; not while the target is suspended.
+ */
+dmr_u64 dmr_scan_step(struct dmr_engine *engine);
+/* Whether the scanner has found something for dmr_engine_mend_found(). Any. */
+int dmr_scan_found(const struct dmr_engine *engine);
+/* Looks at the next thing that the scanner found, and mends it. True if there was one: call again,
+ * after requests that have arrived since. Owner (the repair worker). */
+int dmr_engine_mend_found(struct dmr_engine *engine);
+
+enum dmr_scan_command {
+	DMR_SCAN_START,  /* scan_enabled becomes 1, and a pass is made now, or the present one is hurried */
+	DMR_SCAN_STOP,   /* scan_enabled becomes 0 */
+	DMR_SCAN_PAUSE,  /* until DMR_SCAN_RESUME, or DMR_SCAN_START */
+	DMR_SCAN_RESUME,
+};
+/* False if there is nothing to be done: pause or resume of a scanner that is off, anything of one
+ * that can't be on. Any. */
+int dmr_scan_control(struct dmr_engine *engine, enum dmr_scan_command command);
+
+enum dmr_scan_state {
+	DMR_SCAN_IDLE,    /* ahead of its time */
+	DMR_SCAN_RUNNING,
+	DMR_SCAN_PAUSED,  /* by message, or because main has failed */
+	DMR_SCAN_OFF,
+};
+const char *dmr_scan_state_name(enum dmr_scan_state state); /* Any. */
+
 /* ---- Engine: messages and status ------------------------------------------------------------ */
 
 enum dmr_job_kind {
@@ -208,7 +241,6 @@ enum dmr_job_kind {
 };
 
 enum dmr_message_kind {
-	DMR_MESSAGE_NOT_BUILT, /* known, but not to this version */
 	DMR_MESSAGE_LIST,
 	DMR_MESSAGE_STATS,
 	DMR_MESSAGE_REPAIR,
@@ -216,12 +248,14 @@ enum dmr_message_kind {
 	DMR_MESSAGE_UNMAP,
 	DMR_MESSAGE_RETEST,
 	DMR_MESSAGE_RESUME_REMAP,
+	DMR_MESSAGE_SCAN,
 };
 
 struct dmr_message {
 	enum dmr_message_kind kind;
 	dmr_u64 from;  /* sectors of the target, within it; of those that take a range */
 	dmr_u64 count; /* 1 or more, but for DMR_MESSAGE_LIST */
+	enum dmr_scan_command scan; /* of DMR_MESSAGE_SCAN */
 };
 
 /* Parses the words of a message to a target of so many sectors. Returns NULL, or the reason as a
@@ -294,6 +328,18 @@ struct dmr_status {
 	dmr_u64 salvaged;          /* lasting: lost sectors that were read after all */
 	dmr_u64 commits;           /* lasting */
 	dmr_u64 repairs;           /* lasting: copies rewritten because they were not good */
+	enum dmr_health health;
+	dmr_u32 score;             /* 0 to 100 */
+	enum dmr_trend trend;
+	dmr_i64 exhaustion_hours;  /* until the spare is full; -1: not in sight */
+	dmr_u64 slow_reads;        /* blocks that were found slow, since the pair was opened */
+	dmr_u64 retries;           /* reads that went well only when tried again, likewise */
+	enum dmr_scan_state scan_state;
+	dmr_u64 scan_position;     /* sector of the target */
+	dmr_u64 scan_passes;       /* lasting */
+	dmr_u64 scan_errors;       /* reads that failed as the medium does, since opened */
+	dmr_u32 overhead_ppm;      /* the scanner's share of main's time in the last minute */
+	dmr_u64 expected_pass_hours;
 	dmr_u64 arena_bytes;
 	dmr_u8 uuid[DMR_UUID_BYTES];
 	char label[DMR_LABEL_BYTES];

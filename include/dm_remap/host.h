@@ -102,8 +102,25 @@ dmr_u32 dmr_host_crc32(dmr_u32 crc, const void *data, dmr_size bytes);
 dmr_u64 dmr_host_now(struct dmr_host *host);
 /* Seconds of a clock that never goes back. Any context. */
 dmr_u64 dmr_host_uptime(struct dmr_host *host);
+/* Microseconds of a clock that never goes back and stands still while the machine sleeps. Any
+ * context. */
+dmr_u64 dmr_host_clock(struct dmr_host *host);
 /* A random version 4 UUID. */
 void dmr_host_new_uuid(struct dmr_host *host, dmr_u8 uuid[DMR_UUID_BYTES]);
+
+/* ---- For the scanner: called by its one worker only, which may sleep. ---- */
+
+/* Reads at idle priority and forgets what was read. Sectors of the device as for dmr_host_read(). */
+enum dmr_sts dmr_host_scan_read(struct dmr_host *host, enum dmr_device device, dmr_u64 sector,
+				dmr_u32 sectors);
+
+/* What is asked of main's disk, by the scanner and by everybody else. */
+struct dmr_load {
+	dmr_u64 sectors; /* of I/O that has ended, ever */
+	dmr_u32 waiting; /* I/O of others that is under way, as far as known */
+	dmr_u8 known;    /* 0: nobody counts there */
+};
+void dmr_host_load(struct dmr_host *host, struct dmr_load *load);
 
 enum dmr_event_kind {
 	DMR_EVENT_REMAP,      /* a block got a slot, or more of its sectors moved there */
@@ -113,6 +130,8 @@ enum dmr_event_kind {
 	DMR_EVENT_UNMAP,      /* a block went back to main */
 	DMR_EVENT_MAIN_FAILED, /* main as a whole is at fault: no more redirections; or that is over */
 	DMR_EVENT_SPARE_FULL, /* the last free slot was taken */
+	DMR_EVENT_SPARE_LOW,  /* so many slots are used as spare_low_percent says */
+	DMR_EVENT_HEALTH,     /* its state has changed, or the spare will be full within a week */
 	DMR_EVENT_METADATA,   /* copies were lost or came back; metadata_ro was entered or left */
 	DMR_EVENT_FORMATTED,  /* a new pair was made */
 	DMR_EVENT_OPENED,     /* a known pair was opened */
@@ -125,7 +144,10 @@ struct dmr_event {
 	dmr_u32 slot;
 	dmr_u8 sectors_mask; /* of the block: those that the event is about */
 	dmr_u8 good_copies;
+	dmr_u8 health; /* enum dmr_health */
+	dmr_u8 score;
 	dmr_u64 sequence;
+	dmr_i64 exhaustion_hours; /* -1: none in sight */
 };
 
 /* Reports. Must not block for long and must not fail: the host records it and tells others later. */

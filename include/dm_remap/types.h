@@ -12,6 +12,7 @@ typedef unsigned char dmr_u8;
 typedef unsigned short dmr_u16;
 typedef unsigned int dmr_u32;
 typedef unsigned long long dmr_u64;
+typedef long long dmr_i64;
 typedef __SIZE_TYPE__ dmr_size;
 
 /* A sector is 512 bytes; a block is 8 sectors, aligned on main; a slot is a block's place on the spare. */

@@ -27,7 +27,7 @@ using u8 = dmr_u8;
 using u16 = dmr_u16;
 using u32 = dmr_u32;
 using u64 = dmr_u64;
-using i64 = long long;
+using i64 = dmr_i64;
 using usize = dmr_size;
 
 // Assertions are for bugs of the core. What comes from a disk is validated, never asserted.

@@ -111,7 +111,7 @@ Engine::Tally Engine::tally() const {
     const Entry entry = present(s);
     tally.remaps += entry.is_free();
     tally.lost += bits_in(s.after.lost_mask() & ~entry.lost_mask());
-    if (by_message_) tally.salvaged += bits_in(entry.lost_mask() & s.after.in_slot());
+    if (salvaging_) tally.salvaged += bits_in(entry.lost_mask() & s.after.in_slot());
   }
   return tally;
 }
@@ -120,7 +120,7 @@ dmr_event_kind Engine::event_of(const Staged& staged) const {
   if (staged.after.is_retired()) return DMR_EVENT_RETIRED;
   if (staged.after.is_free()) return DMR_EVENT_UNMAP;
   if ((staged.after.lost_mask() & ~staged.before.lost_mask()) != 0) return DMR_EVENT_LOST;
-  if (by_message_ && (staged.before.lost_mask() & staged.after.in_slot()) != 0)
+  if (salvaging_ && (staged.before.lost_mask() & staged.after.in_slot()) != 0)
     return DMR_EVENT_SALVAGED;
   return DMR_EVENT_REMAP;
 }
@@ -144,12 +144,16 @@ void Engine::publish(const Tally& tally) {
   for (u32 i = 0; i < staged_count_; ++i) {
     const Staged& s = staged_[i];
     if (!s.after.is_used()) table_.set(s.slot, s.after);
+    if (s.after.is_retired()) decayed_.add(1);
     if (s.after.is_free()) slots_.give_back(s.slot);
     emit(event_of(s), s.affected() != 0 ? s.block() : Block(0), s.slot, s.affected());
   }
   if (tally.remaps != 0) slots_failing_ = 0;
   remaps_.add(tally.remaps);
-  if (!by_message_) burst_.add(static_cast<u32>(tally.remaps));
+  if (!by_message_) {
+    burst_.add(static_cast<u32>(tally.remaps));
+    decayed_.add(tally.remaps);
+  }
   lost_.add(tally.lost);
   salvaged_.add(tally.salvaged);
   lost_sectors_.add(tally.lost_sectors);

@@ -143,6 +143,21 @@ dmr_request* dmr_engine_recover(dmr_engine* engine, dmr_request* list) {
 
 int dmr_engine_job(dmr_engine* engine, dmr_job* job) { return engine->job(*job); }
 
+dmr_u64 dmr_scan_step(dmr_engine* engine) { return engine->scanner().step(*engine); }
+
+int dmr_scan_found(const dmr_engine* engine) { return !engine->scanner().findings().empty(); }
+
+int dmr_engine_mend_found(dmr_engine* engine) { return engine->mend_found(); }
+
+int dmr_scan_control(dmr_engine* engine, dmr_scan_command command) {
+  return engine->scanner().control(*engine, command);
+}
+
+const char* dmr_scan_state_name(dmr_scan_state state) {
+  constexpr const char* kNames[] = {"idle", "running", "paused", "off"};
+  return kNames[state];
+}
+
 dmr_u32 dmr_engine_config(const dmr_engine* engine, dmr_config config) {
   return engine->config(config);
 }

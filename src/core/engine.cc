@@ -41,12 +41,13 @@ Pieces lay_out(void* arena, const dmr_geometry& geometry) {
   const u32 slots = slots_for(geometry.spare_sectors);
   Layout layout(arena);
   Pieces p;
-  p.engine = layout.take<dmr_engine>(1, 64);
+  // Whole pages first: no gap is left between them and the rest.
   p.buffers.committed = layout.take<Header>(1, DMR_BLOCK_BYTES);
   p.buffers.next = layout.take<Header>(1, DMR_BLOCK_BYTES);
   p.buffers.staging = layout.take<TableBlock>(1, DMR_BLOCK_BYTES);
   p.buffers.readback = layout.take<u8>(DMR_BLOCK_BYTES, DMR_BLOCK_BYTES);
   p.table = layout.take<TableBlock>(table_blocks_for(slots), DMR_BLOCK_BYTES);
+  p.engine = layout.take<dmr_engine>(1, 64);
   p.regions = layout.take<u64>(RegionMap::words_for(geometry.main_sectors), 64);
   p.cells = layout.take<u16>(SlotIndex::cells_for(slots), 64);
   p.next = layout.take<u16>(slots, 64);
@@ -278,6 +279,8 @@ void Engine::load_counters() {
   lost_.store(counters.lost.load());
   salvaged_.store(counters.salvaged.load());
   commits_.store(counters.commits.load());
+  // Blocks may have got and lost slots by message, too: no more than there are now.
+  decayed_.store(min<u64>(remaps_.load(), slots_.used()) + slots_.retired());
 }
 
 void Engine::configure(const dmr_arguments& arguments, bool read_only) {
@@ -307,6 +310,8 @@ dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_rep
   all_in_doubt_.store(0);
   gate_.store(0);
   load_counters();
+  scanner_.begin(host_, metadata_.header().scan_cursor_sector.load() % geometry_.target_sectors,
+                 metadata_.header().scan_passes.load());
   if (!report.will_format) {
     metadata_.accept(verdict);
     fill_identity(metadata_.draft(), arguments);
@@ -363,6 +368,8 @@ void Engine::draft_counters(const Tally& tally) {
   draft.lost.store(lost_.load() + tally.lost);
   draft.salvaged.store(salvaged_.load() + tally.salvaged);
   metadata_.draft().slots_touched.store(slots_.touched());
+  metadata_.draft().scan_cursor_sector.store(scanner_.position());
+  metadata_.draft().scan_passes.store(scanner_.passes());
 }
 
 void Engine::enter_metadata_ro() {
@@ -409,9 +416,11 @@ Status Engine::commit_present() {
 
 void Engine::settle() {
   if (!open_.load() || read_only_.load() || metadata_ro_.load()) return;
-  const Counters& committed = metadata_.header().counters;
-  if (committed.main_read_errors.load() == main_read_errors_.load() &&
-      committed.main_write_errors.load() == main_write_errors_.load())
+  const Header& committed = metadata_.header();
+  if (committed.counters.main_read_errors.load() == main_read_errors_.load() &&
+      committed.counters.main_write_errors.load() == main_write_errors_.load() &&
+      committed.scan_cursor_sector.load() == scanner_.position() &&
+      committed.scan_passes.load() == scanner_.passes())
     return;
   if (dmr_host_now(host_) < metadata_.header().committed_seconds.load() + kSettleSeconds) return;
   (void)commit_present();
@@ -434,6 +443,11 @@ void Engine::emit(dmr_event_kind kind, Block block, Slot slot, SectorMask mask) 
   event.sectors_mask = mask;
   event.good_copies = static_cast<u8>(metadata_.good_copies());
   event.sequence = metadata_.sequence();
+  dmr_status health = {};
+  scanner_.status(*this, health);
+  event.health = static_cast<u8>(health.health);
+  event.score = static_cast<u8>(health.score);
+  event.exhaustion_hours = health.exhaustion_hours;
   dmr_host_event(host_, &event);
 }
 
@@ -465,6 +479,7 @@ void Engine::status(dmr_status& status) const {
   status.commits = commits_.load();
   status.repairs = metadata_.repairs();
   status.read_only_metadata = read_only_.load();
+  scanner_.status(*this, status);
   for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) status.config[i] = config_[i].load();
   const Name name = metadata_.name();
   memcpy(status.uuid, name.uuid, sizeof status.uuid);

@@ -15,6 +15,7 @@
 #include "format.h"
 #include "index.h"
 #include "metadata.h"
+#include "scanner.h"
 #include "slots.h"
 #include "verdict.h"
 
@@ -66,11 +67,34 @@ class Engine {
   dmr_request* recover(dmr_request* list);
   bool job(dmr_job& job);
   void resume_remap();
+  bool mend_found();
   u32 config(dmr_config config) const { return config_[config].load(); }
   void set_config(dmr_config config, u32 value) { config_[config].store(value); }
   dmr_flush_action flush_begin(u64& ticket);
   void flush_end(u64 ticket, dmr_sts sts);
   void spare_written() { flush_.written(); }
+
+  // ---- What the scanner looks at (scanner.cc). Any context.
+  Scanner& scanner() { return scanner_; }
+  const Scanner& scanner() const { return scanner_; }
+  bool is_read_only() const { return read_only_.load(); }
+  bool has_main_failed() const { return main_failed_.load() != 0; }
+  u64 target_sectors() const { return geometry_.target_sectors; }
+  u32 main_logical_sectors() const { return geometry_.main_logical_sectors; }
+  u32 slots_total() const { return slots_.total(); }
+  u64 lost_sectors() const { return lost_sectors_.load(); }
+  Entry entry_of(Slot slot) const { return table_.get(slot); }
+  // Of a slot, those that hold data.
+  SectorMask slot_sectors(Slot slot) const {
+    const Entry entry = table_.get(slot);
+    return entry.is_used() ? entry.in_slot() : SectorMask{0};
+  }
+  // Of a block of the target, those that are on main.
+  SectorMask main_sectors_of(Block block) const;
+  HealthInput health_input(u64 retries, u64 slow) const;
+  u64 health_seconds() const;
+  u64 age_seconds() const;
+  void emit_health(dmr_event_kind kind) const;
 
  private:
   // ---- engine.cc
@@ -188,9 +212,17 @@ class Engine {
   bool next_job_block(dmr_job& job, Block& block) const;
   bool job_block(dmr_job_kind kind, Block block);
   Taken job_piece(dmr_job_kind kind, const Piece& piece);
+  // Stages by @stage, which returns Taken, in a batch of its own. True if it is durable.
+  template <typename Stage>
+  bool batch_of_one(Stage stage);
   Taken remap_block(const Piece& piece);
   Taken unmap_block(const Piece& piece);
   Taken retest_block(const Piece& piece);
+
+  // ---- scanner.cc
+  Taken found_piece(const Finding& finding, const Piece& piece);
+  Taken reslot_block(const Piece& piece);
+  void found_copy(u32 copy);
 
   // ---- batch.cc
   bool staged_for(Block block) const;
@@ -234,6 +266,7 @@ class Engine {
   Atomic<u64> lost_sectors_;
   Atomic<u64> main_read_errors_, main_write_errors_, remaps_, lost_, salvaged_,
       commits_;
+  Atomic<u64> decayed_;  // slots that failing sectors took, and that failed themselves
 
   Staged staged_[kBatchMax];
   u32 staged_count_ = 0;
@@ -244,12 +277,29 @@ class Engine {
   u32 slots_failing_ = 0;        // in a row, without one that took its data
   Burst burst_;
   u32 new_blocks_ = 0;           // staged in this batch
+  bool salvaging_ = false;       // what is lost now may be in a slot afterwards, and nobody wrote it
   bool by_message_ = false;      // what is staged now was asked for, and does not count as a burst
   enum class Canary : u8 { kNotAsked, kReads, kFails };
   Canary canary_ = Canary::kNotAsked;
   u64 canary_turn_ = 0;          // so that no two canaries read the same places
   Block canary_good_;            // the place that read last
+
+  Scanner scanner_;
 };
+
+template <typename Stage>
+bool Engine::batch_of_one(Stage stage) {
+  constexpr u32 kAttempts = 16;  // at one block, while slots fail under it
+  for (u32 attempt = 0; attempt < kAttempts; ++attempt) {
+    if (read_only_.load() || metadata_ro_.load() || main_failed_.load()) return false;
+    begin_batch();
+    const Taken taken = stage();
+    const Status sealed = seal_batch();
+    if (taken == Taken::kNo) return false;
+    if (taken == Taken::kYes && sealed != Status::kMedium) return sealed == Status::kOk;
+  }
+  return false;
+}
 
 }  // namespace dmr
 

@@ -33,6 +33,7 @@ bool fields_possible(const Header& h) {
   if (logical != 1 && logical != 2 && logical != 4 && logical != 8) return false;
   if (h.sequence.load() == 0 || h.sequence.load() > kSequenceMax) return false;
   if (h.slots_touched.load() > slots) return false;
+  if (h.scan_cursor_sector.load() > main) return false;
   for (u32 b = h.table_blocks.load(); b < kTableBlocksMax; ++b) {
     if (h.table_crc[b].load() != 0) return false;
   }

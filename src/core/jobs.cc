@@ -6,11 +6,6 @@
 #include "engine.h"
 
 namespace dmr {
-namespace {
-
-constexpr u32 kAttempts = 16;  // at one block, while slots fail under it
-
-}  // namespace
 
 // The next block of the job's range that it concerns; false at the end. `next` counts blocks of the
 // range for DMR_JOB_REMAP, slots otherwise.
@@ -68,7 +63,7 @@ Engine::Taken Engine::unmap_block(const Piece& piece) {
 
 // Dead sectors are not read: what main holds of them is older than what was acknowledged.
 Engine::Taken Engine::retest_block(const Piece& piece) {
-  const SectorMask lost = piece.entry.lost_mask() & ~piece.entry.spare_mask();
+  const SectorMask lost = piece.mask & piece.entry.lost_mask() & ~piece.entry.spare_mask();
   if (lost == 0) return Taken::kNo;
   close_gate(piece.block);
   const ReadResult main = read_sectors(DMR_MAIN, first_sector(piece.block), lost,
@@ -89,23 +84,16 @@ Engine::Taken Engine::job_piece(dmr_job_kind kind, const Piece& piece) {
 bool Engine::job_block(dmr_job_kind kind, Block block) {
   const u64 present = min<u64>(geometry_.main_sectors - first_sector(block), DMR_BLOCK_SECTORS);
   const SectorMask mask = mask_of(0, static_cast<u32>(present));
-  for (u32 attempt = 0; attempt < kAttempts; ++attempt) {
-    if (read_only_.load() || metadata_ro_.load() || main_failed_.load()) return false;
-    begin_batch();
-    const Taken taken = job_piece(kind, piece_of(block, mask));
-    const Status sealed = seal_batch();
-    if (taken == Taken::kNo) return false;
-    if (taken == Taken::kYes && sealed != Status::kMedium) return sealed == Status::kOk;
-  }
-  return false;
+  return batch_of_one([&] { return job_piece(kind, piece_of(block, mask)); });
 }
 
 bool Engine::job(dmr_job& job) {
   Block block;
   if (!next_job_block(job, block)) return false;
   by_message_ = true;
+  salvaging_ = job.kind == DMR_JOB_RETEST;
   const bool ok = job_block(job.kind, block);
-  by_message_ = false;
+  by_message_ = salvaging_ = false;
   const SectorMask lost = piece_of(block, 0).entry.lost_mask();
   job.lost += bits_in(lost);
   const bool done = ok && (job.kind != DMR_JOB_RETEST || lost == 0);

@@ -13,6 +13,7 @@ enum class Range : u8 {
   kOne,      // <sector> [<count>], a sector if there is no count
   kOneOrAll, // the same, or nothing for all of the target
   kPart,     // [<from sector> [<count>]], cut at the target's end
+  kCommand,  // a word that is no range: of the scanner
 };
 
 struct Rule {
@@ -29,10 +30,25 @@ constexpr Rule kRules[] = {
     {"unmap", DMR_MESSAGE_UNMAP, Range::kOne},
     {"retest", DMR_MESSAGE_RETEST, Range::kOneOrAll},
     {"resume_remap", DMR_MESSAGE_RESUME_REMAP, Range::kNone},
+    {"scan", DMR_MESSAGE_SCAN, Range::kCommand},
 };
+
+// By dmr_scan_command.
+constexpr const char* kScanWords[] = {"start", "stop", "pause", "resume"};
+
+const char* parse_command(dmr_message& message, u32 argc, const char* const* argv) {
+  if (argc != 2) return "takes one of start, stop, pause and resume";
+  for (u32 i = 0; i < sizeof kScanWords / sizeof *kScanWords; ++i) {
+    if (!same_text(argv[1], kScanWords[i])) continue;
+    message.scan = static_cast<dmr_scan_command>(i);
+    return nullptr;
+  }
+  return "takes one of start, stop, pause and resume";
+}
 
 const char* parse_range(dmr_message& message, u64 target_sectors, Range range, u32 argc,
                         const char* const* argv) {
+  if (range == Range::kCommand) return parse_command(message, argc, argv);
   if (range == Range::kNone) return argc == 1 ? nullptr : "takes no words";
   if (argc > 3) return "takes a sector and a count at most";
   message.from = 0;
@@ -60,9 +76,7 @@ const char* parse(dmr_message& message, u64 target_sectors, u32 argc, const char
     message.kind = rule.kind;
     return parse_range(message, target_sectors, rule.range, argc, argv);
   }
-  if (!same_text(argv[0], "scan")) return "unknown message";
-  message.kind = DMR_MESSAGE_NOT_BUILT;
-  return nullptr;
+  return "unknown message";
 }
 
 }  // namespace

@@ -357,23 +357,25 @@ Status Metadata::commit(const Changes& changes) {
 // ---- Verify --------------------------------------------------------------------------------------
 
 void Metadata::verify_copies() {
+  for (u32 c = 0; c < kCopies; ++c) verify_copy(c);
+}
+
+void Metadata::verify_copy(u32 c) {
   const Changes none;
-  for (u32 c = 0; c < kCopies; ++c) {
-    bool whole = read_spare(kCopySector[c], kTableBlockSectors, readback_) &&
-                 memcmp(readback_, committed_, sizeof *committed_) == 0;
-    for (u32 b = 0; whole && b < committed_->table_blocks.load(); ++b) {
-      stage(b, none);
-      whole = read_spare(table_block_sector(c, b), kTableBlockSectors, readback_) &&
-              memcmp(readback_, staging_, sizeof *staging_) == 0;
-    }
-    // What could not be written is in the device's cache perhaps, and nowhere else: it stays invalid,
-    // and the first to be written again. A stale copy stays the next.
-    const bool good = whole && states_[c] != CopyState::kInvalid;
-    if (good) states_[c] = CopyState::kGood;
-    if (!good && states_[c] == CopyState::kGood) states_[c] = CopyState::kInvalid;
-    differs_[c].clear();
-    if (!good) differs_[c].fill(committed_->table_blocks.load());
+  bool whole = read_spare(kCopySector[c], kTableBlockSectors, readback_) &&
+               memcmp(readback_, committed_, sizeof *committed_) == 0;
+  for (u32 b = 0; whole && b < committed_->table_blocks.load(); ++b) {
+    stage(b, none);
+    whole = read_spare(table_block_sector(c, b), kTableBlockSectors, readback_) &&
+            memcmp(readback_, staging_, sizeof *staging_) == 0;
   }
+  // What could not be written is in the device's cache perhaps, and nowhere else: it stays invalid,
+  // and the first to be written again. A stale copy stays the next.
+  const bool good = whole && states_[c] != CopyState::kInvalid;
+  if (good) states_[c] = CopyState::kGood;
+  if (!good && states_[c] == CopyState::kGood) states_[c] = CopyState::kInvalid;
+  differs_[c].clear();
+  if (!good) differs_[c].fill(committed_->table_blocks.load());
   count_good();
 }
 

@@ -99,6 +99,7 @@ class Metadata {
   Status commit(const Changes& changes);
   // Compares every copy with the present state; those that differ are rewritten by next commit.
   void verify_copies();
+  void verify_copy(u32 copy);
   // Flushes the spare and keeps account of it.
   Status flush_spare();
 

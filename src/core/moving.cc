@@ -28,7 +28,10 @@ Engine::ReadResult Engine::read_sectors(dmr_device device, u64 block_sector, Sec
       const Status status = read(first, logical);
       if (status == Status::kOk) {
         result.good |= bits;
-        if (failed) result.weak |= bits;
+        if (failed) {
+          result.weak |= bits;
+          if (device == DMR_MAIN) scanner_.note_retry();
+        }
         return;
       }
       if (status == Status::kDevice) {

@@ -102,6 +102,28 @@ dmr_u64 dmr_host_uptime(dmr_host* host) {
   return host->uptime_seconds;
 }
 
+dmr_u64 dmr_host_clock(dmr_host* host) {
+  return host->clock_microseconds;
+}
+
+dmr_sts dmr_host_scan_read(dmr_host* host, dmr_device device, dmr_u64 sector, dmr_u32 sectors) {
+  const dmr_host::Io io = {device, IoKind::kRead, sector, sectors, nullptr};
+  if (host->before_scan_read) host->before_scan_read(io);
+  std::vector<uint8_t> data(size_t{sectors} * DMR_SECTOR_BYTES);
+  const dmr_sts sts = host->disk(device).read(sector, sectors, data.data());
+  host->clock_microseconds += host->scan_read_takes ? host->scan_read_takes(io) : 100;
+  ++host->scan_reads;
+  if (device == DMR_MAIN) host->scanned_sectors += sectors;
+  if (host->after_scan_read) host->after_scan_read(io, sts);
+  return sts;
+}
+
+void dmr_host_load(dmr_host* host, dmr_load* load) {
+  load->sectors = host->scanned_sectors + host->foreign_sectors;
+  load->waiting = host->foreign_waiting;
+  load->known = host->load_known;
+}
+
 void dmr_host_new_uuid(dmr_host* host, dmr_u8 uuid[DMR_UUID_BYTES]) {
   // Version 4 by its form, and different each time.
   const uint64_t number = ++host->uuids_made;

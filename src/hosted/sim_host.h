@@ -33,6 +33,9 @@ struct dmr_host {
   dmr::hosted::SimDisk spare;
   uint64_t now_seconds = 1700000000;
   uint64_t uptime_seconds = 1000;
+  // Of the scanner's clock; one second after it began. Reads of the scanner take time by
+  // scan_read_takes; other I/O takes none.
+  uint64_t clock_microseconds = 1000000;
   uint64_t uuids_made = 0;
   uint64_t drains = 0;
   std::function<void()> on_drain;
@@ -49,6 +52,16 @@ struct dmr_host {
   std::function<void(const Io&)> before_io;
   std::function<void(const Io&, dmr_sts)> after_io;
   std::vector<dmr_event> events;
+  // The scanner's reads, which are not among those that before_io and after_io are told of.
+  std::function<uint64_t(const Io&)> scan_read_takes;  // microseconds; 100 without
+  std::function<void(const Io&)> before_scan_read;
+  std::function<void(const Io&, dmr_sts)> after_scan_read;
+  uint64_t scan_reads = 0;
+  uint64_t scanned_sectors = 0;  // of main
+  // Of others.
+  uint64_t foreign_sectors = 0;
+  uint32_t foreign_waiting = 0;
+  bool load_known = true;
 };
 
 namespace dmr::hosted {

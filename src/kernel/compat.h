@@ -53,4 +53,17 @@ static inline dev_t dmr_dev_from_word(const char *word)
 #endif
 }
 
+/*
+ * Whether the I/O of @q's disk is counted. Disks without a request queue, device-mapper's among them,
+ * counted it whatever the flag says, and did not set the flag, until 6.11.
+ */
+static inline bool dmr_io_is_counted(struct request_queue *q)
+{
+#ifndef BLK_FEAT_IO_STAT
+	if (!queue_is_mq(q))
+		return true;
+#endif
+	return blk_queue_io_stat(q);
+}
+
 #endif

@@ -6,11 +6,12 @@
 #include <linux/kobject.h>
 #include <linux/sched/mm.h>
 
+#include "dm_remap/core.h"
 #include "events.h"
 #include "log.h"
 
 #define DMR_EVENTS_INTERVAL (HZ / 5) /* between two batches */
-#define DMR_EVENTS_ENV_LINES 8
+#define DMR_EVENTS_ENV_LINES 11
 #define DMR_EVENTS_ENV_BYTES 48
 
 static struct workqueue_struct *dmr_events_queue;
@@ -24,6 +25,8 @@ static const char *const dmr_event_words[DMR_EVENT_KINDS] = {
 	[DMR_EVENT_UNMAP] = "unmap",
 	[DMR_EVENT_MAIN_FAILED] = "main_failed",
 	[DMR_EVENT_SPARE_FULL] = "spare_full",
+	[DMR_EVENT_SPARE_LOW] = "spare_low",
+	[DMR_EVENT_HEALTH] = "health",
 	[DMR_EVENT_METADATA] = "metadata",
 	[DMR_EVENT_FORMATTED] = "formatted",
 	[DMR_EVENT_OPENED] = "opened",
@@ -55,6 +58,12 @@ static void dmr_event_log(const char *name, const struct dmr_event *event)
 	case DMR_EVENT_MAIN_FAILED:
 		DMERR_LIMIT("%s dev=%s sector=%llu sequence=%llu", word, name, event->sector,
 			    event->sequence);
+		break;
+	case DMR_EVENT_SPARE_LOW:
+	case DMR_EVENT_HEALTH:
+		DMWARN_LIMIT("%s dev=%s state=%s score=%u exhaustion_hours=%lld", word, name,
+			     dmr_health_name(event->health), event->score,
+			     event->exhaustion_hours);
 		break;
 	case DMR_EVENT_METADATA:
 		DMWARN_LIMIT("%s dev=%s good_copies=%u sequence=%llu", word, name,
@@ -95,6 +104,10 @@ static void dmr_event_send(struct gendisk *disk, const struct dmr_event *event, 
 	snprintf(text[4], sizeof(text[4]), "DM_REMAP_MASK=%02x", event->sectors_mask);
 	snprintf(text[5], sizeof(text[5]), "DM_REMAP_GOOD_COPIES=%u", event->good_copies);
 	snprintf(text[6], sizeof(text[6]), "DM_REMAP_SEQUENCE=%llu", event->sequence);
+	snprintf(text[7], sizeof(text[7]), "DM_REMAP_HEALTH=%s", dmr_health_name(event->health));
+	snprintf(text[8], sizeof(text[8]), "DM_REMAP_SCORE=%u", event->score);
+	snprintf(text[9], sizeof(text[9]), "DM_REMAP_EXHAUSTION_HOURS=%lld",
+		 event->exhaustion_hours);
 	for (n = 0; n < DMR_EVENTS_ENV_LINES - 1; n++)
 		envp[n] = text[n];
 	envp[n] = NULL;

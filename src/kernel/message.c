@@ -58,10 +58,11 @@ static int dmr_message_list(const struct dmr_target *target, const struct dmr_me
 
 static int dmr_message_stats(const struct dmr_target *target, char *result, unsigned int maxlen)
 {
+	const struct dmr_pair *pair = dmr_target_pair(target);
 	struct dmr_status status = { };
 	unsigned int sz = 0;
 
-	dmr_engine_status(dmr_target_pair(target)->engine, &status);
+	dmr_engine_status(pair->engine, &status);
 	DMEMIT("read_errors=%llu\n", status.main_read_errors);
 	DMEMIT("write_errors=%llu\n", status.main_write_errors);
 	DMEMIT("remaps=%llu\n", status.remaps);
@@ -74,8 +75,21 @@ static int dmr_message_stats(const struct dmr_target *target, char *result, unsi
 	DMEMIT("repairs=%llu\n", status.repairs);
 	DMEMIT("slots_total=%u\n", status.slots_total);
 	DMEMIT("slots_used=%u\n", status.slots_used);
-	DMEMIT("memory_bytes=%llu\n", status.arena_bytes + sizeof(struct dmr_pair) + sizeof(*target) +
-	       num_possible_cpus() * sizeof(struct dmr_inflight_count));
+	DMEMIT("score=%u\n", status.score);
+	DMEMIT("health=%s\n", dmr_health_name(status.health));
+	DMEMIT("trend=%s\n", dmr_trend_name(status.trend));
+	DMEMIT("predicted_exhaustion_hours=%lld\n", status.exhaustion_hours);
+	DMEMIT("slow_reads=%llu\n", status.slow_reads);
+	DMEMIT("retries=%llu\n", status.retries);
+	DMEMIT("scan_state=%s\n", dmr_scan_state_name(status.scan_state));
+	DMEMIT("scan_position=%llu\n", status.scan_position);
+	DMEMIT("scan_passes=%llu\n", status.scan_passes);
+	DMEMIT("scan_errors=%llu\n", status.scan_errors);
+	DMEMIT("overhead_ppm=%u\n", status.overhead_ppm);
+	DMEMIT("expected_pass_hours=%llu\n", status.expected_pass_hours);
+	DMEMIT("memory_bytes=%llu\n", status.arena_bytes + sizeof(*pair) + sizeof(*target) +
+	       num_possible_cpus() * sizeof(struct dmr_inflight_count) +
+	       READ_ONCE(pair->scan.page_count) * PAGE_SIZE);
 	return DMR_ANSWERED;
 }
 
@@ -115,6 +129,22 @@ static int dmr_message_repair(const struct dmr_target *target, char *result, uns
 	return DMR_ANSWERED;
 }
 
+static int dmr_message_scan(const struct dmr_target *target, const struct dmr_message *message)
+{
+	struct dmr_pair *pair = dmr_target_pair(target);
+
+	if (dmr_is_read_only(target))
+		return -EROFS;
+	if (!dmr_pair_is_open(pair))
+		return -EBUSY;
+	if (!dmr_scan_control(pair->engine, message->scan)) {
+		DMERR("message 'scan': the scanner is off");
+		return -EINVAL;
+	}
+	dmr_scan_kick(pair);
+	return 0;
+}
+
 int dmr_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
 		unsigned int maxlen)
 {
@@ -143,9 +173,8 @@ int dmr_message(struct dm_target *ti, unsigned int argc, char **argv, char *resu
 	case DMR_MESSAGE_RESUME_REMAP:
 		dmr_engine_resume_remap(dmr_target_pair(target)->engine);
 		return 0;
-	case DMR_MESSAGE_NOT_BUILT:
-		break;
+	case DMR_MESSAGE_SCAN:
+		return dmr_message_scan(target, &message);
 	}
-	DMERR("message '%s' is not supported by this version", argv[0]);
-	return -EOPNOTSUPP;
+	return -EINVAL;
 }

@@ -76,6 +76,8 @@ static void dmr_pair_work(struct work_struct *work)
 	for (;;) {
 		dmr_pair_recover(pair);
 		errand = dmr_pair_errand(pair);
+		if (!errand && !READ_ONCE(pair->suspended) && dmr_engine_mend_found(pair->engine))
+			continue;
 		if (!errand)
 			break;
 		if (!dmr_errand_step(pair, errand))
@@ -87,6 +89,13 @@ static void dmr_pair_work(struct work_struct *work)
 		kref_put(&errand->kref, dmr_errand_release);
 	}
 	memalloc_noio_restore(noio);
+	/* It may bear on main's health, and there is room for findings again. */
+	dmr_scan_kick(pair);
+}
+
+void dmr_pair_mend(struct dmr_pair *pair)
+{
+	queue_work(pair->queue, &pair->work);
 }
 
 void dmr_pair_park(struct dmr_pair *pair, struct dmr_request *request)
@@ -177,6 +186,7 @@ void dmr_pair_presuspend(struct dmr_pair *pair)
 
 void dmr_pair_suspend(struct dmr_pair *pair)
 {
+	dmr_scan_stop(pair);
 	dmr_pair_presuspend(pair);
 	flush_work(&pair->work);
 }
@@ -186,6 +196,7 @@ void dmr_pair_resume(struct dmr_pair *pair)
 	spin_lock_irq(&pair->lock);
 	pair->suspended = false;
 	spin_unlock_irq(&pair->lock);
+	dmr_scan_begin(pair);
 }
 
 /* ---- Registry ---- */
@@ -291,6 +302,7 @@ void dmr_pair_opened(struct dmr_pair *pair, bool opened)
 
 static void dmr_pair_free(struct dmr_pair *pair)
 {
+	dmr_scan_exit(pair);
 	if (pair->queue)
 		destroy_workqueue(pair->queue);
 	dmr_host_exit(&pair->host);
@@ -301,6 +313,7 @@ static void dmr_pair_free(struct dmr_pair *pair)
 /* device-mapper doesn't always wait for bios before it destroys a table. */
 static void dmr_pair_stop(struct dmr_pair *pair)
 {
+	dmr_scan_stop(pair);
 	dmr_host_drain(&pair->host);
 	flush_work(&pair->work);
 }
@@ -358,7 +371,7 @@ struct dmr_pair *dmr_pair_create(struct mapped_device *md, struct block_device *
 	}
 	pair->arena = vzalloc(dmr_engine_arena_bytes(geometry));
 	pair->queue = alloc_ordered_workqueue("dm-remap/%s", WQ_MEM_RECLAIM, pair->name);
-	if (!pair->arena || !pair->queue) {
+	if (dmr_scan_init(pair) || !pair->arena || !pair->queue) {
 		dmr_pair_free(pair);
 		return ERR_PTR(-ENOMEM);
 	}

@@ -25,6 +25,7 @@
 
 #include "dm_remap/core.h"
 #include "host.h"
+#include "scan.h"
 
 enum dmr_pair_state {
 	DMR_PAIR_NEW,     /* not listed; no other table knows it */
@@ -66,6 +67,8 @@ struct dmr_pair {
 	struct list_head errands; /* in order of arrival */
 	struct workqueue_struct *queue;
 	struct work_struct work;
+
+	struct dmr_scan scan;
 };
 
 /*
@@ -109,6 +112,9 @@ void dmr_pair_park(struct dmr_pair *pair, struct dmr_request *request);
  */
 int dmr_pair_repair(struct dmr_pair *pair, u32 *good_copies);
 int dmr_pair_job(struct dmr_pair *pair, struct dmr_job *job);
+
+/* Has the worker mend what the scanner has found, unless a suspend comes in between. Any context. */
+void dmr_pair_mend(struct dmr_pair *pair);
 
 /* No more errands; those under way stop soon. dmr_pair_resume() undoes it. May sleep. */
 void dmr_pair_presuspend(struct dmr_pair *pair);

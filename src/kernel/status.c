@@ -33,9 +33,10 @@ static unsigned int dmr_status_info(struct dm_target *ti, char *result, unsigned
 		return sz;
 	}
 	dmr_engine_status(dmr_target_pair(target)->engine, &status);
-	DMEMIT("%s %u/%u %llu %llu %u/%u %llu %llu - off 0/%llu", dmr_state_name(status.state),
+	DMEMIT("%s %u/%u %llu %llu %u/%u %llu %llu %u %s %llu/%llu", dmr_state_name(status.state),
 	       status.slots_used, status.slots_total, status.lost_sectors, status.sequence,
 	       status.good_copies, DMR_COPIES, status.main_read_errors, status.main_write_errors,
+	       status.score, dmr_scan_state_name(status.scan_state), status.scan_position,
 	       (unsigned long long)ti->len);
 	return sz;
 }
@@ -69,7 +70,7 @@ static void dmr_identity_of(const struct dmr_target *target, struct dmr_identity
 /* What it is set to: of a live target that may have changed since. */
 static u32 dmr_setting(const struct dmr_target *target, enum dmr_config config)
 {
-	return dmr_is_active(target) ? dmr_engine_config(target->pair->engine, config) :
+	return dmr_is_active(target) ? dmr_engine_config(dmr_target_pair(target)->engine, config) :
 				       target->arguments.config[config];
 }
 

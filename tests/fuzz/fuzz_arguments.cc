@@ -14,7 +14,8 @@ namespace fuzz {
 const std::vector<std::string> vocabulary = {
     "format", "adopt_main", "accept_single_copy", "read_only_metadata", "no_auto_remap", "uuid",
     "01234567-89ab-cdef-0123-456789abcdef", "label", "name.of-a_disk", std::string(63, 'x'),
-    "read_retries", "remap_burst", "remap_burst_seconds", "auto_remap", "scan_enabled"};
+    "read_retries", "remap_burst", "remap_burst_seconds", "auto_remap", "scan_enabled",
+    "scan_chunk_kib", "verify_writes", "off", "near", "all", "debug_level"};
 const bool counted = true;
 const size_t head_bytes = 0;
 
@@ -55,9 +56,11 @@ std::vector<std::string> written_out(const dmr_arguments& a) {
   }
   if (a.label[0] != 0) words.insert(words.end(), {"label", a.label});
   for (uint32_t i = 0; i < DMR_CONFIG_COUNT; ++i) {
+    const auto config = static_cast<dmr_config>(i);
+    char text[DMR_CONFIG_TEXT_BYTES];
     if (a.config_given >> i & 1)
-      words.insert(words.end(), {dmr_config_rule_of(static_cast<dmr_config>(i))->name,
-                                 std::to_string(a.config[i])});
+      words.insert(words.end(), {dmr_config_rule_of(config)->name,
+                                 dmr_config_print(config, a.config[i], text)});
   }
   words[0] = std::to_string(words.size() - 1);
   return words;

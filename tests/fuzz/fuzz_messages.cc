@@ -13,7 +13,7 @@
 namespace fuzz {
 
 const std::vector<std::string> vocabulary = {"list", "stats", "repair", "remap", "unmap", "retest",
-                                             "resume_remap", "scan"};
+                                             "resume_remap", "scan", "start", "stop", "pause", "resume"};
 const bool counted = false;
 const size_t head_bytes = sizeof(uint64_t);
 
@@ -38,6 +38,12 @@ void check(const dmr_message& message, uint64_t target_sectors, const Words& wor
   if (message.kind == DMR_MESSAGE_STATS || message.kind == DMR_MESSAGE_REPAIR ||
       message.kind == DMR_MESSAGE_RESUME_REMAP) {
     MUST(words.argc() == 1 && message.from == 0 && message.count == 0);
+    return;
+  }
+  if (message.kind == DMR_MESSAGE_SCAN) {
+    const char* const names[] = {"start", "stop", "pause", "resume"};
+    MUST(words.argc() == 2 && message.scan <= DMR_SCAN_RESUME);
+    MUST(words.at(1) == names[message.scan]);
     return;
   }
   MUST(message.from <= target_sectors && message.count <= target_sectors - message.from);
@@ -65,7 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       dmr_message_parse(&message, target_sectors, words.argc(), words.argv());
   if (error != nullptr)
     MUST(error[0] != 0);
-  else if (message.kind != DMR_MESSAGE_NOT_BUILT)
+  else
     check(message, target_sectors, words);
   return 0;
 }

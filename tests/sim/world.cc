@@ -62,6 +62,9 @@ World::World(SimHost& host, Oracle& oracle, Random& random, const dmr_geometry& 
   host_.after_io = [this](const dmr_host::Io& io, dmr_sts sts) { after_core_io(io, sts); };
   host_.on_drain = [this] { drain(); };
   host_.on_complete = [this](SimRequest& request) { completed(static_cast<Part&>(request)); };
+  host_.before_scan_read = [this](const dmr_host::Io&) { before_scan_read(); };
+  host_.after_scan_read = [this](const dmr_host::Io& io, dmr_sts sts) { after_scan_read(io, sts); };
+  host_.scan_read_takes = [this](const dmr_host::Io& io) { return scan_read_takes(io); };
 }
 
 World::~World() {
@@ -69,6 +72,9 @@ World::~World() {
   host_.after_io = nullptr;
   host_.on_drain = nullptr;
   host_.on_complete = nullptr;
+  host_.before_scan_read = nullptr;
+  host_.after_scan_read = nullptr;
+  host_.scan_read_takes = nullptr;
 }
 
 void World::trace(const char* format, ...) {
@@ -121,6 +127,7 @@ dmr_refusal World::open(const dmr_arguments& arguments, bool read_only, dmr_repo
   // What is served without having been committed again, the next boot need not find.
   oracle_.salvage_uncertain = now.good_copies < 4;
   any_fault_ = now.slots_used != 0;
+  begin_scanner();
   return refusal;
 }
 
@@ -128,6 +135,7 @@ void World::pass_time() {
   const uint64_t seconds = random_.chance(80) ? random_.below(3) : random_.below(1000);
   host_.now_seconds += seconds;
   host_.uptime_seconds += seconds;
+  host_.clock_microseconds += seconds * 1000000;
 }
 
 void World::vanish_or_come_back() {
@@ -148,6 +156,7 @@ void World::live(uint64_t steps) {
   may_submit_ = true;
   for (uint64_t n = 0; n < steps && !dead_; ++n) {
     if (devices_vanish_) vanish_or_come_back();
+    if (random_.chance(10)) scan_step();
     const uint64_t what = random_.below(100);
     if (what < 72) {
       step();
@@ -281,6 +290,12 @@ void World::worker_turn() {
     parked_.clear();
     left_ = nullptr;
     left_ = dmr_engine_recover(engine_, list);
+  } else if (!job_) {
+    salvages = true;  // it may be one
+    mending_found_ = true;
+    trace("worker: what the scanner found");
+    (void)dmr_engine_mend_found(engine_);
+    mending_found_ = false;
   } else {
     salvages = job_->kind == DMR_JOB_RETEST;
     if (!dmr_engine_job(engine_, &*job_)) {
@@ -405,7 +420,10 @@ bool World::fills_live_slot(uint64_t sector, uint32_t sectors) const {
 void World::before_core_io(const dmr_host::Io& io) {
   if (dead_) return;
   if (++core_ios_ > kCoreIosMax) violate("the core does I/O without end");
+  if (mending_found_ && io.device == DMR_MAIN && io.kind == IoKind::kWrite)
+    violate("main is written because of what the scanner found");
   while (!dead_ && random_.chance(30)) step();
+  if (random_.chance(10)) scan_step();
   if (dead_) return;
   tick();
   count_down();

@@ -135,7 +135,9 @@ class World {
   bool advance_one();
 
   // ---- The worker (world.cc).
-  bool worker_has_work() const { return !parked_.empty() || left_ != nullptr || job_; }
+  bool worker_has_work() const {
+    return !parked_.empty() || left_ != nullptr || job_ || dmr_scan_found(engine_);
+  }
   void worker_turn();
   void start_message();
   void vanish_or_come_back();
@@ -155,6 +157,13 @@ class World {
   void note_slot_fault(uint64_t sector, uint32_t sectors);
   bool fills_live_slot(uint64_t sector, uint32_t sectors) const;
   void note_events();
+
+  // ---- The scanner (scanner.cc).
+  void begin_scanner();
+  void scan_step();
+  uint64_t scan_read_takes(const dmr_host::Io& io);
+  void before_scan_read();
+  void after_scan_read(const dmr_host::Io& io, dmr_sts sts);
   void count_down();
   void fail_power();
   Time tick() { return ++now_; }
@@ -184,6 +193,9 @@ class World {
   bool may_submit_ = false;  // the application is there
   bool may_step_ = false;    // ... and I/O may move at all
   bool stepping_ = false;
+  bool scanning_ = false;       // a step of the scanner is under way
+  bool mending_found_ = false;  // the worker is at what it found
+  std::optional<uint64_t> slow_block_;
   bool devices_vanish_ = false;
   uint64_t back_in_ = 0;  // steps until the device that is gone is back
 

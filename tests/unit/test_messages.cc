@@ -40,7 +40,16 @@ void each_with_the_words_it_takes(void**) {
   accepted({"stats"}, DMR_MESSAGE_STATS, 0, 0);
   accepted({"repair"}, DMR_MESSAGE_REPAIR, 0, 0);
   accepted({"resume_remap"}, DMR_MESSAGE_RESUME_REMAP, 0, 0);
-  accepted({"scan", "start"}, DMR_MESSAGE_NOT_BUILT, 0, 0);
+  const char* const commands[] = {"start", "stop", "pause", "resume"};
+  for (uint32_t i = 0; i < std::size(commands); ++i) {
+    accepted({"scan", commands[i]}, DMR_MESSAGE_SCAN, 0, 0);
+    assert_int_equal(parse({"scan", commands[i]}).message.scan, i);
+  }
+  assert_int_equal(DMR_SCAN_START, 0);
+  assert_int_equal(DMR_SCAN_RESUME, 3);
+  refused({"scan"}, "takes one of");
+  refused({"scan", "begin"}, "takes one of");
+  refused({"scan", "start", "start"}, "takes one of");
   for (const char* word : {"stats", "repair", "resume_remap"}) refused({word, "1"}, "no words");
   for (const char* word : {"list", "remap", "unmap", "retest"})
     refused({word, "1", "2", "3"}, "at most");

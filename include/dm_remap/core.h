@@ -161,6 +161,7 @@ struct dmr_place {
 	enum dmr_place_kind kind;
 	dmr_u64 sector;  /* on that device */
 	dmr_u32 sectors; /* how many from the first on go there: 1 to what was asked */
+	dmr_u8 verify;   /* of a write to main: when it has gone well, with FUA, park it to be read back */
 };
 
 /*

@@ -132,7 +132,7 @@ void Engine::publish(const Tally& tally) {
     slots_.count(s.before, s.after);
     drain |= s.before.is_used() && !s.after.is_used();
     if (s.after.is_used()) {
-      regions_.mark(s.after.block());
+      regions_.mark_around(s.after.block(), last_block());
       table_.set(s.slot, s.after);
       if (s.before.is_free()) index_.put(s.after.block(), s.slot);
     } else if (s.after.is_free()) {

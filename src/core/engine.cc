@@ -113,7 +113,7 @@ bool Engine::build_index() {
     const Entry entry = table_.get(Slot(s));
     if (!entry.is_used()) continue;
     if (!(index_.find(entry.block()).slot == SlotIndex::kNone)) return false;
-    regions_.mark(entry.block());
+    regions_.mark_around(entry.block(), last_block());
     index_.put(entry.block(), Slot(s));
     lost += bits_in(entry.lost_mask());
   }
@@ -283,6 +283,13 @@ void Engine::load_counters() {
   decayed_.store(min<u64>(remaps_.load(), slots_.used()) + slots_.retired());
 }
 
+void Engine::set_config(dmr_config config, u32 value) {
+  config_[config].store(value);
+  // From now on all I/O is looked at; when that ends is for the next boot to say.
+  if (config == DMR_CONFIG_VERIFY_WRITES && value == DMR_VERIFY_ALL && open_.load())
+    regions_.mark_all(geometry_.main_sectors);
+}
+
 void Engine::configure(const dmr_arguments& arguments, bool read_only) {
   read_only_.store(read_only || arguments.read_only_metadata);
   for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) {
@@ -323,6 +330,8 @@ dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_rep
     if (metadata_.rival_possible(verdict)) doubt_all();
   }
   open_.store(true);
+  if (config(DMR_CONFIG_VERIFY_WRITES) == DMR_VERIFY_ALL)
+    regions_.mark_all(geometry_.main_sectors);
   emit(report.will_format ? DMR_EVENT_FORMATTED : DMR_EVENT_OPENED, Block(0), Slot(0), 0);
   return DMR_ACCEPTED;
 }
@@ -350,6 +359,8 @@ dmr_refusal Engine::adopt(const dmr_geometry& geometry, const dmr_arguments& arg
   geometry_.target_sectors = geometry.target_sectors;
   const bool could_not_write = read_only_.load();
   configure(arguments, read_only);
+  if (config(DMR_CONFIG_VERIFY_WRITES) == DMR_VERIFY_ALL)
+    regions_.mark_all(geometry_.main_sectors);
   fill_identity(metadata_.draft(), arguments);
   // Opened read-only, it may never have been committed again since it was found.
   const bool owed = could_not_write && metadata_.good_copies() < kCopies;

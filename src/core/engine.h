@@ -69,7 +69,7 @@ class Engine {
   void resume_remap();
   bool mend_found();
   u32 config(dmr_config config) const { return config_[config].load(); }
-  void set_config(dmr_config config, u32 value) { config_[config].store(value); }
+  void set_config(dmr_config config, u32 value);
   dmr_flush_action flush_begin(u64& ticket);
   void flush_end(u64 ticket, dmr_sts sts);
   void spare_written() { flush_.written(); }
@@ -131,6 +131,10 @@ class Engine {
   // ---- routing.cc
   dmr_place place_in_block(u64 sector, u32 sectors, dmr_direction direction) const;
   dmr_place place_over_blocks(u64 sector, u32 sectors, dmr_direction direction) const;
+  bool is_near(Block block) const;
+  // Of a write to main: whether it is to be read back, and how much of it.
+  void choose_verify(u64 sector, dmr_place& place) const;
+  Block last_block() const { return block_of(geometry_.main_sectors - 1); }
   bool is_plain(Block block, dmr_direction direction) const;
   SectorMask search_doubts(Block block) const;
   // Nothing is in doubt unless a commit has failed.
@@ -144,6 +148,12 @@ class Engine {
     SectorMask weak = 0;    // of those, such as failed before they read
     SectorMask bad = 0;     // failed as the medium does, each logical block by itself
     bool device = false;    // some failed otherwise
+  };
+
+  // Of logical blocks that were written, or compared.
+  struct WriteResult {
+    SectorMask bad = 0;
+    bool device = false;
   };
 
   // ---- recovery.cc
@@ -164,6 +174,7 @@ class Engine {
   Piece piece_of(Block block, SectorMask mask) const;
   Piece piece_at(const Cursor& cursor) const;
   static void advance(Cursor& cursor, const Piece& piece);
+  WriteResult verify_main(const Piece& piece);
   Step mend_write(const Piece& piece);
   void mend_writes(dmr_request* writes);
   Step mend_read(const Piece& piece);
@@ -187,13 +198,11 @@ class Engine {
   // Each read of a logical block that failed is tried again @retries times.
   ReadResult read_sectors(dmr_device device, u64 block_sector, SectorMask mask, u32 retries,
                           bool failed_once);
-  struct WriteResult {
-    SectorMask bad = 0;
-    bool device = false;
-  };
   // Runs of sectors as a whole, then the logical blocks of those that fail. No logical block is bad
   // that failed but once: @failed_once says that all of them have been tried before.
   WriteResult write_main(Block block, SectorMask mask, bool failed_once);
+  // Those of the bounce buffer's sectors that main does not give back.
+  WriteResult unlike_main(Block block, SectorMask mask);
   Status write_slot(Slot slot, SectorMask mask, bool fua);
   void close_gate(Block block);
   enum class Taken : u8 {

@@ -45,10 +45,16 @@ class RegionMap {
   void attach(u64* words, u64 main_sectors);
   dmr_region_map view() const { return {words_, shift_, DMR_SECTOR_BYTES << shift_}; }
   void mark(Block block);
-  // While no I/O is routed.
+  // ... and the blocks beside it, which are looked at more closely than others. @last: of main.
+  void mark_around(Block block, Block last) {
+    if (block.value() != 0) mark(Block(block.value() - 1));
+    mark(block);
+    if (block < last) mark(Block(block.value() + 1));
+  }
   void mark_all(u64 main_sectors) {
     memset(words_, 0xff, words_for(main_sectors) * sizeof(u64));
   }
+  // While no I/O is routed.
   void clear(u64 main_sectors) { memset(words_, 0, words_for(main_sectors) * sizeof(u64)); }
 
  private:

@@ -77,6 +77,27 @@ Engine::WriteResult Engine::write_main(Block block, SectorMask mask, bool failed
   return result;
 }
 
+Engine::WriteResult Engine::unlike_main(Block block, SectorMask mask) {
+  WriteResult result;
+  const u32 logical = geometry_.main_logical_sectors;
+  const auto unlike = [&](u32 first, u32 count) {
+    const usize at = usize{first} * DMR_SECTOR_BYTES;
+    const Status status = status_of(dmr_host_read(host_, DMR_MAIN, first_sector(block) + first,
+                                                  count, scratch_ + at));
+    result.device |= status == Status::kDevice;
+    return status == Status::kMedium ||
+           (status == Status::kOk &&
+            memcmp(scratch_ + at, bounce_ + at, usize{count} * DMR_SECTOR_BYTES) != 0);
+  };
+  for_each_run(mask, [&](u32 first, u32 count) {
+    if (!unlike(first, count)) return;
+    for (u32 s = first; s < first + count; s += logical) {
+      if (unlike(s, logical)) result.bad |= mask_of(s, logical);
+    }
+  });
+  return result;
+}
+
 // From the bounce buffer. Stops at the first failure.
 Status Engine::write_slot(Slot slot, SectorMask mask, bool fua) {
   Status status = Status::kOk;

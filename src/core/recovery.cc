@@ -114,6 +114,31 @@ void Engine::resume_remap() {
 
 // ---- Writes --------------------------------------------------------------------------------------
 
+// What main has taken is read back. What it does not give back is written again, from the core's own
+// copy and with other writes to the block held off: the application may have changed its memory
+// meanwhile, or written there twice at once, and then the first comparison says nothing. The second
+// one does.
+Engine::WriteResult Engine::verify_main(const Piece& piece) {
+  const WriteResult first = unlike_main(piece.block, piece.mask & piece.entry.on_main());
+  if (first.device || first.bad == 0) return first;
+  close_gate(piece.block);
+  // One by one: a drive that drops a write drops all of it.
+  WriteResult again;
+  for (u32 s = 0; s < DMR_BLOCK_SECTORS; s += geometry_.main_logical_sectors) {
+    const SectorMask bits = first.bad & mask_of(s, geometry_.main_logical_sectors);
+    if (bits == 0) continue;
+    const WriteResult one = write_main(piece.block, bits, false);
+    again.bad |= one.bad;
+    again.device |= one.device;
+  }
+  if (again.device) return again;
+  const WriteResult second = unlike_main(piece.block, first.bad & ~again.bad);
+  again.bad |= second.bad;
+  again.device = second.device;
+  if (again.bad != 0) main_write_errors_.add(1);
+  return again;
+}
+
 Engine::Step Engine::mend_write(const Piece& piece) {
   if (staged_for(piece.block)) return Step::kSealFirst;
   if (in_doubt(piece.block) & piece.mask) return fail_piece(piece, DMR_OUTCOME_EIO);
@@ -121,8 +146,10 @@ Engine::Step Engine::mend_write(const Piece& piece) {
   dmr_host_fetch(host_, piece.request, piece.offset, bits_in(piece.mask),
                  bounce_ + first * DMR_SECTOR_BYTES);
 
-  const WriteResult main = write_main(piece.block, piece.mask & piece.entry.on_main(),
-                                      piece.request->failed != 0);
+  const WriteResult main = piece.request->verify ? verify_main(piece)
+                                                 : write_main(piece.block,
+                                                              piece.mask & piece.entry.on_main(),
+                                                              piece.request->failed != 0);
   if (main.device) return fail_piece(piece, DMR_OUTCOME_AS_FAILED);
   const SectorMask homeless = main.bad | (piece.mask & piece.entry.lost_mask());
 
@@ -134,7 +161,7 @@ Engine::Step Engine::mend_write(const Piece& piece) {
     if (status == Status::kDevice) return fail_piece(piece, DMR_OUTCOME_AS_FAILED);
     give_up = status == Status::kMedium;
   }
-  if (homeless == 0 && !give_up) return Step::kDone;
+  if (homeless == 0 && !give_up) return gate_.load() != 0 ? Step::kSealNow : Step::kDone;
   if (metadata_ro_.load()) return fail_piece(piece, DMR_OUTCOME_EIO);
   if (read_only_.load()) return fail_piece(piece, DMR_OUTCOME_AS_FAILED);
   if (main.bad != 0 && !(may_remap() && main_answers()))

@@ -23,7 +23,7 @@ dmr_place Engine::place_in_block(u64 sector, u32 sectors, dmr_direction directio
   const u32 count = min(sectors, DMR_BLOCK_SECTORS - first);
   const bool changes = direction != DMR_READ;
   if (changes && gate_.load() == block.value() + 1)
-    return {direction == DMR_WRITE ? DMR_PLACE_WORKER : DMR_PLACE_NONE, 0, count};
+    return {direction == DMR_WRITE ? DMR_PLACE_WORKER : DMR_PLACE_NONE, 0, count, 0};
 
   const auto [slot, entry] = index_.find(block);
   const SectorMask doubt = changes ? in_doubt(block) : 0;
@@ -33,13 +33,13 @@ dmr_place Engine::place_in_block(u64 sector, u32 sectors, dmr_direction directio
   const auto run_of = [&](SectorMask same) {
     return min(count, static_cast<u32>(__builtin_ctz(~(u32{same} >> first))));
   };
-  if (in_slot >> first & 1) return {DMR_PLACE_SPARE, slot_sector(slot) + first, run_of(in_slot)};
-  if (on_main >> first & 1) return {DMR_PLACE_MAIN, sector, run_of(on_main)};
+  if (in_slot >> first & 1) return {DMR_PLACE_SPARE, slot_sector(slot) + first, run_of(in_slot), 0};
+  if (on_main >> first & 1) return {DMR_PLACE_MAIN, sector, run_of(on_main), 0};
   const SectorMask rest = ~(on_main | in_slot);
-  if (direction == DMR_DISCARD) return {DMR_PLACE_NONE, 0, run_of(rest)};
-  if (direction == DMR_READ) return {DMR_PLACE_ERROR, 0, run_of(rest)};
-  if (doubt >> first & 1) return {DMR_PLACE_ERROR, 0, run_of(doubt)};
-  return {DMR_PLACE_WORKER, 0, run_of(rest & ~doubt)};
+  if (direction == DMR_DISCARD) return {DMR_PLACE_NONE, 0, run_of(rest), 0};
+  if (direction == DMR_READ) return {DMR_PLACE_ERROR, 0, run_of(rest), 0};
+  if (doubt >> first & 1) return {DMR_PLACE_ERROR, 0, run_of(doubt), 0};
+  return {DMR_PLACE_WORKER, 0, run_of(rest & ~doubt), 0};
 }
 
 // A whole block that needs no closer look: it has no slot, and no change of it is under way.
@@ -52,7 +52,7 @@ bool Engine::is_plain(Block block, dmr_direction direction) const {
 // As many of the sectors as have one fate and follow one another there.
 dmr_place Engine::place_over_blocks(u64 sector, u32 sectors, dmr_direction direction) const {
   const dmr_region_map map = regions_.view();
-  dmr_place place = {DMR_PLACE_MAIN, sector, dmr_clear_from(&map, sector, sectors)};
+  dmr_place place = {DMR_PLACE_MAIN, sector, dmr_clear_from(&map, sector, sectors), 0};
   if (place.sectors == 0) place = place_in_block(sector, sectors, direction);
   while (place.sectors < sectors) {
     const u64 at = sector + place.sectors;
@@ -75,10 +75,39 @@ dmr_place Engine::place_over_blocks(u64 sector, u32 sectors, dmr_direction direc
   return place;
 }
 
+// Its sectors, or those of a block beside it, are not all on main. Regions in which that is so of any
+// block are marked.
+bool Engine::is_near(Block block) const {
+  const auto has_slot = [&](u64 number) {
+    return !(index_.find(Block(number)).slot == SlotIndex::kNone);
+  };
+  return has_slot(block.value()) || (block.value() != 0 && has_slot(block.value() - 1)) ||
+         has_slot(block.value() + 1);
+}
+
+void Engine::choose_verify(u64 sector, dmr_place& place) const {
+  const u32 mode = config_[DMR_CONFIG_VERIFY_WRITES].load();
+  if (mode == DMR_VERIFY_OFF) return;
+  const dmr_region_map map = regions_.view();
+  u64 at = sector;
+  const u64 end = sector + place.sectors;
+  place.verify = mode == DMR_VERIFY_ALL || is_near(block_of(sector));
+  while (mode == DMR_VERIFY_NEAR && at < end) {
+    const u32 left = static_cast<u32>(end - at);
+    // Where nothing is marked nothing is near.
+    const u32 clear = place.verify ? 0 : dmr_clear_from(&map, at, left);
+    if (clear == 0 && is_near(block_of(at)) != (place.verify != 0)) break;
+    const u32 in_block = DMR_BLOCK_SECTORS - static_cast<u32>(at % DMR_BLOCK_SECTORS);
+    at += min(left, clear != 0 ? clear : in_block);
+  }
+  if (mode == DMR_VERIFY_NEAR) place.sectors = static_cast<u32>(at - sector);
+}
+
 void Engine::route(u64 sector, u32 sectors, dmr_direction direction, dmr_place& place) const {
   const bool one_block = sector % DMR_BLOCK_SECTORS + sectors <= DMR_BLOCK_SECTORS;
   place = one_block ? place_in_block(sector, sectors, direction)
                     : place_over_blocks(sector, sectors, direction);
+  if (direction == DMR_WRITE && place.kind == DMR_PLACE_MAIN) choose_verify(sector, place);
 }
 
 }  // namespace dmr

@@ -62,7 +62,7 @@ std::vector<dmr_list_entry> SimTarget::list(uint64_t from, uint64_t count) const
 dmr_place SimTarget::route(uint64_t sector, uint32_t sectors, dmr_direction direction) const {
   const uint32_t bytes = sectors * DMR_SECTOR_BYTES;
   if (dmr_all_on_main(&regions_, sector, bytes) || dmr_all_on_main_long(&regions_, sector, bytes))
-    return {DMR_PLACE_MAIN, sector, sectors};
+    return {DMR_PLACE_MAIN, sector, sectors, 0};
   dmr_place place;
   dmr_route(engine_, sector, sectors, direction, &place);
   return place;
@@ -111,6 +111,7 @@ SimTarget::Parked& SimTarget::park(const std::shared_ptr<Pending>& pending, uint
   part->sectors = sectors;
   part->is_write = 1;
   part->failed = failed_with != DMR_STS_OK;
+  part->verify = 0;
   part->outcome = 0;
   part->done = 0;
   part->data.assign(data, data + size_t{sectors} * DMR_SECTOR_BYTES);
@@ -138,10 +139,13 @@ std::shared_ptr<SimTarget::Pending> SimTarget::submit_write(uint64_t sector, uin
       park(pending, sector, place.sectors, bytes, DMR_STS_OK);
     } else if (place.kind == DMR_PLACE_MAIN || place.kind == DMR_PLACE_SPARE) {
       const dmr_device device = place.kind == DMR_PLACE_MAIN ? DMR_MAIN : DMR_SPARE;
-      const dmr_sts sts = host_.disk(device).write(place.sector, place.sectors, bytes, fua);
+      const dmr_sts sts =
+          host_.disk(device).write(place.sector, place.sectors, bytes, fua || place.verify);
       if (device == DMR_SPARE) dmr_spare_written(engine_);
       if (sts != DMR_STS_OK && dmr_engine_failed(engine_, device, DMR_WRITE, sts, 0)) {
         park(pending, sector, place.sectors, bytes, sts);
+      } else if (sts == DMR_STS_OK && place.verify) {
+        park(pending, sector, place.sectors, bytes, DMR_STS_OK).verify = 1;
       } else {
         pending->end_part(dmr_sts_is_medium(sts) ? DMR_STS_IOERR : sts);
       }

@@ -82,6 +82,7 @@ static struct dmr_bio *dmr_long_record(struct bio *bio, unsigned long flags)
 	data->data_offset = bio->bi_iter.dmr_bi_offset;
 	data->device = DMR_MAIN;
 	data->is_flush = false;
+	data->verify = false;
 	data->status = BLK_STS_IOERR;
 	bio->bi_private = (void *)((unsigned long)data | DMR_RECORD_POINTER | flags);
 	return data;
@@ -103,6 +104,7 @@ static struct dmr_bio *dmr_record_of(struct bio *bio, unsigned long record)
 	data->data_offset = 0;
 	data->device = DMR_MAIN;
 	data->is_flush = false;
+	data->verify = false;
 	return data;
 }
 
@@ -180,6 +182,10 @@ static int dmr_map_to_place(const struct dmr_target *target, struct bio *bio, un
 		dmr_set_other_dev(bio, target->spare_bdev);
 	}
 	bio->bi_iter.bi_sector = place->sector;
+	data->verify = place->verify;
+	/* Out of the drive's write cache, before it is asked for it. */
+	if (place->verify && bio_op(bio) == REQ_OP_WRITE)
+		bio->bi_opf |= REQ_FUA;
 	return DM_MAPIO_REMAPPED;
 }
 
@@ -281,8 +287,13 @@ static noinline int dmr_end_io_slow(const struct dm_target *ti, struct bio *bio,
 	}
 	if (data->device == DMR_SPARE && op_is_write(bio->bi_opf))
 		dmr_spare_written(engine);
-	if (*error)
+	if (*error) {
 		parked = dmr_failed(target, bio, data, error);
+	} else if (data->verify) {
+		data->request.verify = 1;
+		dmr_pair_park(target->pair, &data->request);
+		parked = true;
+	}
 	/* Once parked and not counted, bio, target and pair may be gone. */
 	if (record & DMR_RECORD_PHASE)
 		dmr_leave(target, record);

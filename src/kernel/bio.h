@@ -43,6 +43,7 @@ struct dmr_bio {
 	unsigned int data_offset;
 	enum dmr_device device; /* where it went */
 	bool is_flush;
+	bool verify; /* when main has taken it, the worker reads it back */
 	blk_status_t status;    /* as it failed; BLK_STS_IOERR if it was not tried */
 };
 

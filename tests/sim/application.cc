@@ -115,7 +115,7 @@ dmr_place World::place_of(const Op& op, uint64_t sector, uint32_t sectors, bool&
   counted = op.kind != OpKind::kRead;
   const uint32_t bytes = sectors * kSectorBytes;
   if (dmr_all_on_main(&regions_, sector, bytes) || dmr_all_on_main_long(&regions_, sector, bytes))
-    return {DMR_PLACE_MAIN, sector, sectors};
+    return {DMR_PLACE_MAIN, sector, sectors, 0};
   counted = true;
   dmr_place place = {};
   const dmr_direction direction = op.kind == OpKind::kRead      ? DMR_READ
@@ -182,6 +182,7 @@ void World::route_next(Op& op) {
   part->device = place.kind == DMR_PLACE_MAIN ? DMR_MAIN : DMR_SPARE;
   part->place = place.sector;
   part->counted = counted;
+  part->read_back = place.verify != 0;
   if (op.kind == OpKind::kDiscard) {
     if (part->device != DMR_MAIN) violate("a discard was sent to the spare");
     part->discard_version = oracle_.begin_write(sector, place.sectors, tick(), true);
@@ -213,7 +214,10 @@ void World::apply(Part& part) {
     }
     part.sts = DMR_STS_OK;
   } else {
-    part.sts = disk.write(part.place, part.sectors, part.data.data(), part.op->fua);
+    // A lie about a write that is read back is found out.
+    disk.let_lie(part.read_back);
+    part.sts = disk.write(part.place, part.sectors, part.data.data(),
+                          part.op->fua || part.read_back);
   }
   disk.let_lie(true);
   if (part.op->kind == OpKind::kDiscard || disk.last_fault() == nullptr) return;
@@ -233,6 +237,12 @@ void World::end_part(Part& part) {
   }
   const bool write = is_write(op.kind);
   if (part.device == DMR_SPARE && write) dmr_spare_written(engine_);
+  if (part.sts == DMR_STS_OK && part.read_back) {
+    part.verify = 1;
+    part.counted = false;
+    park(part);
+    return;
+  }
   if (part.sts == DMR_STS_OK) {
     part_through(part, DMR_STS_OK);
     return;

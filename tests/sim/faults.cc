@@ -51,6 +51,7 @@ class Planner {
   void main_latent();
   void main_writes();
   void main_dead();
+  void main_lies();
   void main_passing();
   void main_other();
   void main_whole();
@@ -130,6 +131,17 @@ void Planner::main_dead() {
     main_range(first, sectors);
     add(some(IoKind::kRead, first, sectors), true);
     add(some(IoKind::kWrite, first, sectors), true);
+  }
+}
+
+void Planner::main_lies() {
+  for (uint64_t n = random_.between(1, 3); n-- != 0;) {
+    uint64_t first, sectors;
+    main_range(first, sectors);
+    Fault fault = some(IoKind::kWrite, first, sectors);
+    fault.effect = Effect::kDrop;
+    fault.times = times();
+    add(fault, true);
   }
 }
 
@@ -260,7 +272,8 @@ std::vector<PlannedFault> Planner::plan() {
   };
   constexpr Choice kMain[] = {{&Planner::main_latent, 40}, {&Planner::main_writes, 50},
                               {&Planner::main_dead, 25},   {&Planner::main_passing, 40},
-                              {&Planner::main_other, 10},  {&Planner::main_whole, 4}};
+                              {&Planner::main_other, 10},  {&Planner::main_whole, 4},
+                              {&Planner::main_lies, 20}};
   constexpr Choice kSpare[] = {{&Planner::slot_writes, 35},   {&Planner::slot_reads, 25},
                                {&Planner::slot_lies, 25},     {&Planner::metadata_fails, 35},
                                {&Planner::metadata_lies, 25}, {&Planner::spare_flushes, 12},

@@ -5,7 +5,9 @@
 // The disks (src/hosted/sim_disk.h says how they work; a fault has a range, a kind and a number of times):
 //   main    latent read errors, for good or until rewritten; errors that pass by themselves; write
 //           errors that store none, some or all of the sectors; both at once; the whole disk failing;
-//           errors that are not the medium's; the disk gone for a while.
+//           errors that are not the medium's; the disk gone for a while; writes that are lost,
+//           if they are such as are read back (verify_writes). Not those that store something else:
+//           a read may meet that before it is found out.
 //   spare   the same in slots and in the metadata; flushes that fail. Writes that are acknowledged
 //           and not stored (lost), stored with a flipped bit, or stored elsewhere (misdirected).
 //           Such lies are told of metadata and of slots being filled, which the core reads back; an

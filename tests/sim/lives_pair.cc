@@ -41,6 +41,9 @@ dmr_host::dmr_host(const Kind& kind, uint32_t faults)
   (void)dmr_arguments_parse(&arguments_, 0, nullptr, &bad);
   arguments_.config[DMR_CONFIG_READ_RETRIES] = 1;
   arguments_.config_given |= 1u << DMR_CONFIG_READ_RETRIES;
+  // Main does not lie here.
+  arguments_.config[DMR_CONFIG_VERIFY_WRITES] = DMR_VERIFY_OFF;
+  arguments_.config_given |= 1u << DMR_CONFIG_VERIFY_WRITES;
   arena_bytes_ = (dmr_engine_arena_bytes(&geometry_) + kPage - 1) / kPage * kPage;
   arena_.reset(static_cast<uint8_t*>(std::aligned_alloc(kPage, arena_bytes_)));
   flat_.resize(geometry_.spare_sectors * DMR_SECTOR_BYTES);
@@ -205,7 +208,7 @@ dmr_place dmr_host::route(uint32_t sector, dmr_direction direction) const {
   const uint64_t at = disks_->user_sector(sector);
   const dmr_region_map regions = dmr_engine_regions(engine_);
   if (dmr_all_on_main(&regions, at, disks_->unit() * DMR_SECTOR_BYTES))
-    return {DMR_PLACE_MAIN, at, disks_->unit()};
+    return {DMR_PLACE_MAIN, at, disks_->unit(), 0};
   dmr_place place;
   dmr_route(engine_, at, disks_->unit(), direction, &place);
   return place;

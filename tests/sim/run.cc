@@ -108,6 +108,7 @@ dmr_arguments Run::choose_arguments() {
   };
   set(DMR_CONFIG_READ_RETRIES, random_.below(5));
   if (random_.chance(4)) set(DMR_CONFIG_AUTO_REMAP, 0);
+  if (random_.chance(30)) set(DMR_CONFIG_VERIFY_WRITES, random_.below(DMR_VERIFY_ALL + 1));
   if (random_.chance(6)) {
     set(DMR_CONFIG_REMAP_BURST, random_.between(1, 4));
     set(DMR_CONFIG_REMAP_BURST_SECONDS, random_.between(1, 1000));

@@ -23,7 +23,8 @@ void World::begin_scanner() {
 }
 
 void World::scan_step() {
-  if (dead_ || !opened_ || !may_step_ || scanning_) return;
+  // Where all is to come to its end, it does not begin again and again.
+  if (dead_ || !opened_ || !may_step_ || !may_submit_ || scanning_) return;
   scanning_ = true;
   const uint64_t wait = dmr_scan_step(engine_);
   scanning_ = false;

@@ -437,6 +437,7 @@ void World::before_core_io(const dmr_host::Io& io) {
     }
     return;
   }
+  if (io.device == DMR_MAIN) host_.main.let_lie(false);
   if (io.device == DMR_SPARE && io.kind == IoKind::kWrite && !host_.spare.faults().empty())
     host_.spare.let_lie(!fills_live_slot(io.sector, io.sectors));
 }
@@ -444,6 +445,7 @@ void World::before_core_io(const dmr_host::Io& io) {
 void World::after_core_io(const dmr_host::Io& io, dmr_sts sts) {
   if (dead_) return;
   host_.spare.let_lie(true);
+  host_.main.let_lie(true);
   trace("    core: %s %s %llu+%u: %d", name_of(io.device), name_of(io.kind),
         static_cast<unsigned long long>(io.sector), io.sectors, sts);
   if (io.device == DMR_MAIN && io.kind == IoKind::kRead)

@@ -54,6 +54,7 @@ struct Part : SimRequest {
   uint64_t place = 0;
   bool counted = false;
   bool is_flush = false;
+  bool read_back = false;  // when main has taken it
   bool applied = false;
   uint64_t ticket = 0;
   uint32_t discard_version = 0;

@@ -79,7 +79,8 @@ dd if=/dev/zero of=/dev/spare bs=1M seek=8 count=$((pieces / 256)) conv=fsync 2>
 echo "0 $((moved * 8)) linear /dev/spare $slots" | create linear_slots
 measure_4k linear_slots
 remove linear_slots
-echo "$remap" | create remap_10k
+# Main keeps nothing, so nothing can be read back from it.
+echo "$remap 2 verify_writes off" | create remap_10k
 [ "$(used remap_10k)" -eq "$moved" ] || die "remap_10k has $(used remap_10k) redirections"
 measure_4k remap_10k
 measure hit /dev/mapper/remap_10k 4k "$ios" --ba=$((step * 512)) --size=$((moved * step * 512))
@@ -90,7 +91,19 @@ segments "$pieces" 128 256 /dev/spare $slots | create segments
 measure_large segments
 remove segments
 put_table pieces spare
-echo "$remap" | create pieces
+echo "$remap 2 verify_writes off" | create pieces
 [ "$(used pieces)" -eq "$pieces" ] || die "pieces has $(used pieces) redirections"
 measure_large pieces
 remove pieces
+
+# A block beside a redirected one, on a disk that keeps its data: what reading back costs a write.
+quick_disk kept 64
+quick_disk kept_spare 16
+for mode in off near; do
+	echo "0 131072 remap /dev/kept /dev/kept_spare 2 verify_writes $mode" | create verify_$mode
+	dmsetup message verify_$mode 0 remap 8 >/dev/null || die "cannot redirect a block"
+	measure verify_$mode /dev/mapper/verify_$mode 4k $((ios / 10)) --offset=8192 --size=4096 \
+		--io_size=$((ios / 10 * 4096))
+	[ "$(used verify_$mode)" -eq 1 ] || die "verify_$mode has $(used verify_$mode) redirections"
+	remove verify_$mode
+done

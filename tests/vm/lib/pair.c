@@ -31,6 +31,9 @@ static void table_line(char *text, size_t size, uint64_t from, uint64_t to, cons
 	if (!strncmp(type, "flakey", 6))
 		snprintf(text + at, size - at, "%llu %llu flakey %s %llu 0 3600 1 %s\n",
 			 (unsigned long long)from, length, below->path, at_below, type + 7);
+	else if (!strncmp(type, "delay ", 6))
+		snprintf(text + at, size - at, "%llu %llu delay %s %llu %s\n",
+			 (unsigned long long)from, length, below->path, at_below, type + 6);
 	else if (!strcmp(type, "error"))
 		snprintf(text + at, size - at, "%llu %llu error\n", (unsigned long long)from, length);
 	else
@@ -191,20 +194,22 @@ void pair_reopen(struct pair *pair)
 
 struct status pair_status(const struct pair *pair)
 {
-	unsigned long long lost, sequence, read_errors, write_errors;
+	unsigned long long lost, sequence, read_errors, write_errors, position, length;
 	struct status status = { 0 };
 	char text[256];
 
-	(void)pair;
 	assert_int_equal(dm_status(NAME, text, sizeof(text)), 0);
-	if (sscanf(text, "%31s %u/%u %llu %llu %u/5 %llu %llu ", status.state, &status.used,
-		   &status.total, &lost, &sequence, &status.copies, &read_errors,
-		   &write_errors) != 8)
+	if (sscanf(text, "%31s %u/%u %llu %llu %u/5 %llu %llu %u %15s %llu/%llu",
+		   status.state, &status.used, &status.total, &lost, &sequence, &status.copies,
+		   &read_errors, &write_errors, &status.score, status.scan, &position,
+		   &length) != 12)
 		fail_msg("status is '%s'", text);
 	status.lost = lost;
 	status.sequence = sequence;
 	status.read_errors = read_errors;
 	status.write_errors = write_errors;
+	status.position = position;
+	assert_int_equal(length, pair->length);
 	return status;
 }
 

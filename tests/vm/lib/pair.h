@@ -46,6 +46,9 @@ struct status {
 	uint64_t lost, sequence;
 	uint32_t copies;
 	uint64_t read_errors, write_errors;
+	unsigned int score;
+	char scan[16];
+	uint64_t position;
 };
 
 struct entry {
@@ -84,7 +87,7 @@ unsigned int pair_repair(const struct pair *pair);
 
 /*
  * Makes a wrapped disk's sectors [from, from + count) another target: "error" (nothing works),
- * "flakey error_writes" or "flakey drop_writes". The rest is linear; all of it with count 0.
+ * "flakey error_writes", "flakey drop_writes" or "delay <milliseconds>". The rest is linear; all of it with count 0.
  */
 void pair_wrap(const struct pair *pair, const char *wrapped, uint64_t from, uint64_t count,
 	       const char *type);

@@ -92,12 +92,13 @@ void Scanner::look_around(u64 now) {
 // When the next read of a pass is due if the interval is to be kept. Who is late may catch up for an
 // interval.
 u64 Scanner::pass_due(const Engine& engine, u64 now) {
-  if (forced_.load() != 0) return now;
-  if (now < begun_ + kFirstRest) return begun_ + kFirstRest;
+  // Also of a forced pass: it may be stopped halfway, and what it read is not owed any time.
   if (hurried()) {
     scheduled_ = now;
     since_scheduled_ = 0;
   }
+  if (forced_.load() != 0) return now;
+  if (now < begun_ + kFirstRest) return begun_ + kFirstRest;
   if (hurried() || phase_ != Phase::kMain) return now;
   const u64 whole = interval(engine);
   const u64 from = now > whole ? max(scheduled_, now - whole) : scheduled_;

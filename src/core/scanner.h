@@ -177,7 +177,6 @@ class Scanner {
   Phase phase_ = Phase::kMain;
   u64 cursor_ = 0;  // sector of main
   u32 slot_ = 0;
-  bool slot_by_slot_ = false;
   u32 slot_until_ = 0;
   u32 copy_ = 0;
   Narrow narrow_;

@@ -469,6 +469,20 @@ void commands_and_states(void**) {
   assert_int_equal(pair.status().scan_state, DMR_SCAN_OFF);
 }
 
+// What it had read on demand is not owed any time when it goes on by itself.
+void a_stopped_demand_leaves_no_debt(void**) {
+  Scanned pair;
+  pair.pass();
+  assert_true(dmr_scan_control(pair.engine(), DMR_SCAN_START));
+  for (const uint64_t from = pair.host.scan_reads; pair.host.scan_reads < from + 20;) pair.step();
+  assert_true(dmr_scan_control(pair.engine(), DMR_SCAN_STOP));
+  dmr_engine_config_set(pair.engine(), DMR_CONFIG_SCAN_ENABLED, 1);
+  // A chunk of 32 each five hours and a quarter.
+  const uint64_t reads = pair.host.scan_reads;
+  pair.run(12 * kHour);
+  assert_in_range(pair.host.scan_reads - reads, 1, 3);
+}
+
 void a_reboot_goes_on_where_it_was(void**) {
   Scanned pair(Arguments().with_config(DMR_CONFIG_SCAN_IDLE_DUTY_PPM, 10));
   pair.host.scan_read_takes = [](const dmr_host::Io&) { return uint64_t{2000}; };
@@ -719,6 +733,7 @@ int main(int argc, char** argv) {
       cmocka_unit_test(findings_count_as_a_burst),
       cmocka_unit_test(nothing_moves_without_leave),
       cmocka_unit_test(commands_and_states),
+      cmocka_unit_test(a_stopped_demand_leaves_no_debt),
       cmocka_unit_test(a_reboot_goes_on_where_it_was),
       cmocka_unit_test(the_duty_is_kept_at_each_state),
       cmocka_unit_test(the_interval_gives_way_to_the_duty),

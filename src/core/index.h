@@ -51,8 +51,10 @@ class RegionMap {
     mark(block);
     if (block < last) mark(Block(block.value() + 1));
   }
+  // Also while I/O is routed and others mark: words only gain bits.
   void mark_all(u64 main_sectors) {
-    memset(words_, 0xff, words_for(main_sectors) * sizeof(u64));
+    for (u32 i = 0; i < words_for(main_sectors); ++i)
+      __atomic_store_n(&words_[i], ~u64{0}, __ATOMIC_RELEASE);
   }
   // While no I/O is routed.
   void clear(u64 main_sectors) { memset(words_, 0, words_for(main_sectors) * sizeof(u64)); }

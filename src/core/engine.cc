@@ -317,7 +317,8 @@ dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_rep
   all_in_doubt_.store(0);
   gate_.store(0);
   load_counters();
-  scanner_.begin(host_, metadata_.header().scan_cursor_sector.load() % geometry_.target_sectors,
+  // At main's end it goes on with the slots and copies.
+  scanner_.begin(host_, min(metadata_.header().scan_cursor_sector.load(), geometry_.target_sectors),
                  metadata_.header().scan_passes.load());
   if (!report.will_format) {
     metadata_.accept(verdict);

@@ -483,6 +483,23 @@ void a_stopped_demand_leaves_no_debt(void**) {
   assert_in_range(pair.host.scan_reads - reads, 1, 3);
 }
 
+void a_reboot_among_slots_does_not_read_main_again(void**) {
+  Scanned pair;
+  assert_true(dmr_scan_control(pair.engine(), DMR_SCAN_START));
+  while (pair.status().scan_position != kMainSectors) pair.step();
+  assert_int_equal(pair.status().scan_passes, 0);
+  // Any commit takes the position along.
+  pair.main().inject(write_fault(800, 3));
+  assert_int_equal(pair.write(800, 8), DMR_STS_OK);
+  pair.reboot(CrashPolicy::kKeepAll);
+  assert_int_equal(pair.status().scan_position, kMainSectors);
+  const uint64_t reads = pair.main().reads();
+  const uint64_t scanned = pair.host.scan_reads;
+  pair.pass();
+  assert_int_equal(pair.main().reads(), reads);
+  assert_int_equal(pair.host.scan_reads - scanned, 1);  // the slot
+}
+
 void a_reboot_goes_on_where_it_was(void**) {
   Scanned pair(Arguments().with_config(DMR_CONFIG_SCAN_IDLE_DUTY_PPM, 10));
   pair.host.scan_read_takes = [](const dmr_host::Io&) { return uint64_t{2000}; };
@@ -734,6 +751,7 @@ int main(int argc, char** argv) {
       cmocka_unit_test(nothing_moves_without_leave),
       cmocka_unit_test(commands_and_states),
       cmocka_unit_test(a_stopped_demand_leaves_no_debt),
+      cmocka_unit_test(a_reboot_among_slots_does_not_read_main_again),
       cmocka_unit_test(a_reboot_goes_on_where_it_was),
       cmocka_unit_test(the_duty_is_kept_at_each_state),
       cmocka_unit_test(the_interval_gives_way_to_the_duty),

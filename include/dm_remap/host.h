@@ -65,6 +65,7 @@ struct dmr_request {
 	dmr_u8 is_write;
 	dmr_u8 failed;            /* it was tried, and failed as the medium does */
 	dmr_u8 verify;            /* main has taken it, and is to be asked whether it gives it back */
+	dmr_u8 cached;            /* ... and may have it in its cache only: that is emptied before */
 	/* The core's own while it has the request; the host sets both to 0. */
 	dmr_u32 outcome;
 	dmr_u32 done; /* sectors of a read that are behind */

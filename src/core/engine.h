@@ -132,6 +132,7 @@ class Engine {
   dmr_place place_in_block(u64 sector, u32 sectors, dmr_direction direction) const;
   dmr_place place_over_blocks(u64 sector, u32 sectors, dmr_direction direction) const;
   bool is_near(Block block) const;
+  bool is_verified(Block block) const;
   // Of a write to main: whether it is to be read back, and how much of it.
   void choose_verify(u64 sector, dmr_place& place) const;
   Block last_block() const { return block_of(geometry_.main_sectors - 1); }
@@ -174,7 +175,8 @@ class Engine {
   Piece piece_of(Block block, SectorMask mask) const;
   Piece piece_at(const Cursor& cursor) const;
   static void advance(Cursor& cursor, const Piece& piece);
-  WriteResult verify_main(const Piece& piece);
+  WriteResult verify_main(const Piece& piece, SectorMask mask);
+  WriteResult settle_main(const Piece& piece);
   Step mend_write(const Piece& piece);
   void mend_writes(dmr_request* writes);
   Step mend_read(const Piece& piece);

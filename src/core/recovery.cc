@@ -118,8 +118,8 @@ void Engine::resume_remap() {
 // copy and with other writes to the block held off: the application may have changed its memory
 // meanwhile, or written there twice at once, and then the first comparison says nothing. The second
 // one does.
-Engine::WriteResult Engine::verify_main(const Piece& piece) {
-  const WriteResult first = unlike_main(piece.block, piece.mask & piece.entry.on_main());
+Engine::WriteResult Engine::verify_main(const Piece& piece, SectorMask mask) {
+  const WriteResult first = unlike_main(piece.block, mask);
   if (first.device || first.bad == 0) return first;
   close_gate(piece.block);
   // One by one: a drive that drops a write drops all of it.
@@ -139,6 +139,26 @@ Engine::WriteResult Engine::verify_main(const Piece& piece) {
   return again;
 }
 
+// The piece's sectors on main: written if they are not yet, and read back where that is asked for,
+// whoever has written them.
+Engine::WriteResult Engine::settle_main(const Piece& piece) {
+  const dmr_request& request = *piece.request;
+  const SectorMask mask = piece.mask & piece.entry.on_main();
+  WriteResult main;
+  if (request.verify) {
+    // What a drive's cache gives back says nothing of its medium. Once for all pieces.
+    if (request.cached && piece.offset == 0)
+      main.device = dmr_host_flush(host_, DMR_MAIN) != DMR_STS_OK;
+  } else {
+    main = write_main(piece.block, mask, request.failed != 0);
+  }
+  if (main.device || !(request.verify || is_verified(piece.block))) return main;
+  const WriteResult back = verify_main(piece, mask & ~main.bad);
+  main.bad |= back.bad;
+  main.device = back.device;
+  return main;
+}
+
 Engine::Step Engine::mend_write(const Piece& piece) {
   if (staged_for(piece.block)) return Step::kSealFirst;
   if (in_doubt(piece.block) & piece.mask) return fail_piece(piece, DMR_OUTCOME_EIO);
@@ -146,10 +166,7 @@ Engine::Step Engine::mend_write(const Piece& piece) {
   dmr_host_fetch(host_, piece.request, piece.offset, bits_in(piece.mask),
                  bounce_ + first * DMR_SECTOR_BYTES);
 
-  const WriteResult main = piece.request->verify ? verify_main(piece)
-                                                 : write_main(piece.block,
-                                                              piece.mask & piece.entry.on_main(),
-                                                              piece.request->failed != 0);
+  const WriteResult main = settle_main(piece);
   if (main.device) return fail_piece(piece, DMR_OUTCOME_AS_FAILED);
   const SectorMask homeless = main.bad | (piece.mask & piece.entry.lost_mask());
 

@@ -85,13 +85,19 @@ bool Engine::is_near(Block block) const {
          has_slot(block.value() + 1);
 }
 
+// Whether writes to main there are read back.
+bool Engine::is_verified(Block block) const {
+  const u32 mode = config_[DMR_CONFIG_VERIFY_WRITES].load();
+  return mode == DMR_VERIFY_ALL || (mode == DMR_VERIFY_NEAR && is_near(block));
+}
+
 void Engine::choose_verify(u64 sector, dmr_place& place) const {
   const u32 mode = config_[DMR_CONFIG_VERIFY_WRITES].load();
   if (mode == DMR_VERIFY_OFF) return;
   const dmr_region_map map = regions_.view();
   u64 at = sector;
   const u64 end = sector + place.sectors;
-  place.verify = mode == DMR_VERIFY_ALL || is_near(block_of(sector));
+  place.verify = is_verified(block_of(sector));
   while (mode == DMR_VERIFY_NEAR && at < end) {
     const u32 left = static_cast<u32>(end - at);
     // Where nothing is marked nothing is near.

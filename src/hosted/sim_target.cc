@@ -112,6 +112,7 @@ SimTarget::Parked& SimTarget::park(const std::shared_ptr<Pending>& pending, uint
   part->is_write = 1;
   part->failed = failed_with != DMR_STS_OK;
   part->verify = 0;
+  part->cached = 0;
   part->outcome = 0;
   part->done = 0;
   part->data.assign(data, data + size_t{sectors} * DMR_SECTOR_BYTES);
@@ -130,7 +131,8 @@ std::shared_ptr<SimTarget::Pending> SimTarget::park_write(uint64_t sector, uint3
 }
 
 std::shared_ptr<SimTarget::Pending> SimTarget::submit_write(uint64_t sector, uint32_t sectors,
-                                                            const void* data, bool fua) {
+                                                            const void* data, bool fua,
+                                                            bool zeroes) {
   const auto* bytes = static_cast<const uint8_t*>(data);
   auto pending = std::make_shared<Pending>();
   while (sectors != 0) {
@@ -140,12 +142,15 @@ std::shared_ptr<SimTarget::Pending> SimTarget::submit_write(uint64_t sector, uin
     } else if (place.kind == DMR_PLACE_MAIN || place.kind == DMR_PLACE_SPARE) {
       const dmr_device device = place.kind == DMR_PLACE_MAIN ? DMR_MAIN : DMR_SPARE;
       const dmr_sts sts =
-          host_.disk(device).write(place.sector, place.sectors, bytes, fua || place.verify);
+          host_.disk(device).write(place.sector, place.sectors, bytes,
+                                   fua || (place.verify && !zeroes));
       if (device == DMR_SPARE) dmr_spare_written(engine_);
       if (sts != DMR_STS_OK && dmr_engine_failed(engine_, device, DMR_WRITE, sts, 0)) {
         park(pending, sector, place.sectors, bytes, sts);
       } else if (sts == DMR_STS_OK && place.verify) {
-        park(pending, sector, place.sectors, bytes, DMR_STS_OK).verify = 1;
+        Parked& part = park(pending, sector, place.sectors, bytes, DMR_STS_OK);
+        part.verify = 1;
+        part.cached = zeroes;
       } else {
         pending->end_part(dmr_sts_is_medium(sts) ? DMR_STS_IOERR : sts);
       }

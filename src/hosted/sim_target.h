@@ -42,7 +42,8 @@ class SimTarget {
   // ---- A write in two steps: it fails or is sent to the worker, and waits with others.
   class Pending;
   std::shared_ptr<Pending> submit_write(uint64_t sector, uint32_t sectors, const void* data,
-                                        bool fua = false);
+                                        bool fua = false,
+                                        bool zeroes = false);
   // Hands everything that waits to the worker, in order of arrival.
   void run_worker();
   // Parks a write without trying it first, as one whose failure is known already.

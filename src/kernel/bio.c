@@ -183,7 +183,9 @@ static int dmr_map_to_place(const struct dmr_target *target, struct bio *bio, un
 	}
 	bio->bi_iter.bi_sector = place->sector;
 	data->verify = place->verify;
-	/* Out of the drive's write cache, before it is asked for it. */
+	/* Out of the drive's write cache, before it is asked for it. Others than plain writes can't
+	 * have the flag; the worker flushes after them.
+	 */
 	if (place->verify && bio_op(bio) == REQ_OP_WRITE)
 		bio->bi_opf |= REQ_FUA;
 	return DM_MAPIO_REMAPPED;
@@ -291,6 +293,7 @@ static noinline int dmr_end_io_slow(const struct dm_target *ti, struct bio *bio,
 		parked = dmr_failed(target, bio, data, error);
 	} else if (data->verify) {
 		data->request.verify = 1;
+		data->request.cached = bio_op(bio) != REQ_OP_WRITE;
 		dmr_pair_park(target->pair, &data->request);
 		parked = true;
 	}

@@ -216,8 +216,8 @@ void World::apply(Part& part) {
   } else {
     // A lie about a write that is read back is found out.
     disk.let_lie(part.read_back);
-    part.sts = disk.write(part.place, part.sectors, part.data.data(),
-                          part.op->fua || part.read_back);
+    const bool forced = part.read_back && part.op->kind == OpKind::kWrite;
+    part.sts = disk.write(part.place, part.sectors, part.data.data(), part.op->fua || forced);
   }
   disk.let_lie(true);
   if (part.op->kind == OpKind::kDiscard || disk.last_fault() == nullptr) return;
@@ -239,6 +239,7 @@ void World::end_part(Part& part) {
   if (part.device == DMR_SPARE && write) dmr_spare_written(engine_);
   if (part.sts == DMR_STS_OK && part.read_back) {
     part.verify = 1;
+    part.cached = op.kind == OpKind::kZeroes;
     part.counted = false;
     park(part);
     return;

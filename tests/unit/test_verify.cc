@@ -117,6 +117,75 @@ void what_can_not_be_read_back_is_redirected(void**) {
   pair.check_all();
 }
 
+// Main has refused it once, or the block's writers waited for the worker: then the worker writes it, and
+// reads it back as well.
+void what_the_worker_writes_is_read_back(void**) {
+  for (const dmr_sts failed_with : {DMR_STS_MEDIUM, DMR_STS_OK}) {
+    Verified pair;
+    pair.lie(kBlock + 8, Effect::kDrop, kForever);
+    pair.park(kBlock + 8, 8, failed_with);
+    assert_int_equal(pair.settle()[0], DMR_STS_OK);
+    assert_true(pair.moved(kBlock + 8));
+    assert_int_equal(pair.entry_of(kBlock + 8).spare_mask, 0x01);
+    pair.check_all();
+    // Where nothing is near, it is not.
+    pair.main().forget_records();
+    pair.park(0, 8, failed_with);
+    assert_int_equal(pair.settle()[0], DMR_STS_OK);
+    assert_int_equal(pair.reads_of(0), 0);
+  }
+}
+
+// Neither when reading back fails for good, nor when it differs, does the application hear of it.
+void a_failed_read_back_is_no_error(void**) {
+  for (const uint32_t logical : {1u, 8u}) {
+    for (const uint64_t first : {kBlock - 8, kBlock + 8}) {
+      Devices devices;
+      devices.main_logical = logical;
+      Verified pair(DMR_VERIFY_NEAR, devices);
+      pair.main().inject(read_fault(first, 8));
+      pair.lie(first + 3, Effect::kCorrupt, kForever);
+      assert_int_equal(pair.write(first, 8, true), DMR_STS_OK);
+      assert_int_equal(pair.entry_of(first).spare_mask, 0xff);
+      assert_int_equal(pair.status().lost_sectors, 0);
+      pair.check_all();
+      pair.reboot(CrashPolicy::kDropAll);
+      pair.check_all();
+    }
+  }
+}
+
+// Zeros go to main by an operation that knows no FUA: its cache is emptied before it is asked.
+void zeros_are_on_the_medium_before_they_are_read_back(void**) {
+  Verified pair;
+  const std::vector<uint8_t> ones(8 * DMR_SECTOR_BYTES, 0x11), zeros(8 * DMR_SECTOR_BYTES, 0);
+  for (const uint64_t sector : {kBlock + 8, kBlock + 16}) {
+    const bool near = sector == kBlock + 8;
+    std::vector<uint8_t> found(ones.size());
+    assert_int_equal(pair.target->write(sector, 8, ones.data(), true), DMR_STS_OK);
+    pair.main().forget_records();
+    const auto pending = pair.target->submit_write(sector, 8, zeros.data(), false, true);
+    while (!pending->done()) pair.target->run_worker();
+    assert_int_equal(pending->status, DMR_STS_OK);
+    const auto& ios = pair.main().records();
+    assert_int_equal(ios.size(), near ? 3 : 1);
+    if (near) {
+      assert_int_equal(ios[1].kind, IoKind::kFlush);
+      assert_int_equal(ios[2].kind, IoKind::kRead);
+    }
+    pair.crash(CrashPolicy::kDropAll);
+    pair.main().peek(sector, 8, found.data());
+    assert_memory_equal(found.data(), (near ? zeros : ones).data(), found.size());
+    pair.must_open();
+    pair.main().record(true);
+  }
+  // A drive that can't empty its cache: nothing is known of any part of it.
+  pair.main().inject(flush_fault());
+  const auto pending = pair.target->submit_write(kBlock + 8, 8, zeros.data(), false, true);
+  while (!pending->done()) pair.target->run_worker();
+  assert_int_equal(pending->status, DMR_STS_IOERR);
+}
+
 void off_is_off_and_all_is_all(void**) {
   Verified off(DMR_VERIFY_OFF);
   off.main().forget_records();
@@ -238,6 +307,9 @@ int main() {
       cmocka_unit_test(a_long_write_is_split_where_that_begins),
       cmocka_unit_test(what_the_drive_made_up_is_redirected),
       cmocka_unit_test(what_can_not_be_read_back_is_redirected),
+      cmocka_unit_test(what_the_worker_writes_is_read_back),
+      cmocka_unit_test(a_failed_read_back_is_no_error),
+      cmocka_unit_test(zeros_are_on_the_medium_before_they_are_read_back),
       cmocka_unit_test(off_is_off_and_all_is_all),
       cmocka_unit_test(a_reload_turns_it_on),
       cmocka_unit_test(a_changing_buffer_costs_no_slot),

@@ -204,11 +204,14 @@ void dmr_spare_flush_end(struct dmr_engine *engine, dmr_u64 ticket, enum dmr_sts
 
 /*
  * One step of the scanner: at most one read, through dmr_host_scan_read(). Returns how many
- * microseconds may pass until the next one; after a command, a change of configuration or a turn of
- * the repair worker it wants to be called at once. By one thread at a time, the scan worker, which
+ * microseconds may pass until the next one; after a command, after a change of configuration and when
+ * dmr_scan_wanted() says so it wants to be called at once. By one thread at a time, the scan worker, which
  * may sleep; not while the target is suspended.
  */
 dmr_u64 dmr_scan_step(struct dmr_engine *engine);
+/* Whether something has happened since the last step that bears on what the scanner does, or on main's
+ * health, so that a step is due now. Any. */
+int dmr_scan_wanted(const struct dmr_engine *engine);
 /* Whether the scanner has found something for dmr_engine_mend_found(). Any. */
 int dmr_scan_found(const struct dmr_engine *engine);
 /* Looks at the next thing that the scanner found, and mends it. True if there was one: call again,

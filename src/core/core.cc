@@ -145,6 +145,8 @@ int dmr_engine_job(dmr_engine* engine, dmr_job* job) { return engine->job(*job);
 
 dmr_u64 dmr_scan_step(dmr_engine* engine) { return engine->scanner().step(*engine); }
 
+int dmr_scan_wanted(const dmr_engine* engine) { return engine->scanner().wanted(*engine); }
+
 int dmr_scan_found(const dmr_engine* engine) { return !engine->scanner().findings().empty(); }
 
 int dmr_engine_mend_found(dmr_engine* engine) { return engine->mend_found(); }

@@ -330,6 +330,7 @@ dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_rep
       (void)commit_present();  // if it does not hold, the state says so: metadata_ro
     if (metadata_.rival_possible(verdict)) doubt_all();
   }
+  scanner_.begin_health(*this);
   open_.store(true);
   if (config(DMR_CONFIG_VERIFY_WRITES) == DMR_VERIFY_ALL)
     regions_.mark_all(geometry_.main_sectors);

@@ -83,17 +83,25 @@ class Engine {
   u32 main_logical_sectors() const { return geometry_.main_logical_sectors; }
   u32 slots_total() const { return slots_.total(); }
   u64 lost_sectors() const { return lost_sectors_.load(); }
+  // Differs when redirections, copies or what is allowed have changed.
+  u64 news() const {
+    return metadata_.sequence() << 8 | u64{metadata_.good_copies()} << 2 |
+           main_failed_.load() << 1 | metadata_ro_.load();
+  }
   Entry entry_of(Slot slot) const { return table_.get(slot); }
   // Of a slot, those that hold data.
   SectorMask slot_sectors(Slot slot) const {
     const Entry entry = table_.get(slot);
     return entry.is_used() ? entry.in_slot() : SectorMask{0};
   }
-  // Of a block of the target, those that are on main.
+  // Of a block of the target, those that are on main. Beside a change of the block it may be either
+  // answer.
   SectorMask main_sectors_of(Block block) const;
+  // Whether what the scanner finds can be mended now.
+  bool can_mend() const { return may_remap() && slots_.free() != 0; }
   HealthInput health_input(u64 retries, u64 slow) const;
   u64 health_seconds() const;
-  u64 age_seconds() const;
+  u64 age_seconds() const;  // not beside a commit
   void emit_health(dmr_event_kind kind) const;
 
  private:
@@ -234,6 +242,7 @@ class Engine {
   Taken found_piece(const Finding& finding, const Piece& piece);
   Taken reslot_block(const Piece& piece);
   void found_copy(u32 copy);
+  void put_off(const Finding& finding);
 
   // ---- batch.cc
   bool staged_for(Block block) const;

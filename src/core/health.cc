@@ -243,6 +243,17 @@ void Recent::pass(u64 seconds) {
   }
 }
 
+void Recent::begin(u64 count, u64 seconds) {
+  constexpr u64 kHoursKept = 10 * 7 * 24;  // of what was before, 1 in 20,000 is left
+  *this = Recent();
+  const u64 hours = max<u64>(seconds / kHour, 1);
+  const u64 each = min<u64>(count, DMR_SLOTS_MAX) * kUnit / hours;
+  for (u64 i = min(hours, kHoursKept); i != 0; --i) {
+    value_ += each;
+    pass(kHour);
+  }
+}
+
 namespace {
 
 // @each times log2(1 + count), at most @most; @fixed is the count in units of 1 / Recent::kUnit.
@@ -305,6 +316,7 @@ void Health::begin(u64 now, u64 age, const HealthInput& input) {
   new (this) Health;  // in place: it is too large for the kernel's stack
   // A clock that began later than the pair did.
   history_.begin(now, min(age, now), static_cast<u32>(input.decayed));
+  if (age != 0) decayed_.begin(input.decayed, age);
   last_ = input;
   updated_ = now;
   assess(now, input);

@@ -61,6 +61,8 @@ class Recent {
  public:
   void add(u64 count) { value_ = min<u64>(value_ + count * kUnit, u64{1} << 40); }
   void pass(u64 seconds);
+  // As if @count of them had come at a steady rate for so long.
+  void begin(u64 count, u64 seconds);
   u64 fixed() const { return value_; }  // in units of 1 / kUnit
   static constexpr u64 kUnit = 1024;
 

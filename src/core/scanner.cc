@@ -20,11 +20,12 @@ constexpr u64 kBusyFor = kSecond;           // after somebody's I/O
 constexpr u64 kYield = 2 * kMillisecond;    // to I/O that waits ...
 constexpr u32 kYieldsMax = 50;              // ... so often, then it is the scanner's turn
 constexpr u64 kHeldUp = kMinute;            // after an error that is not the medium's
-constexpr u64 kFull = 20 * kMillisecond;    // the repair worker has its hands full
 constexpr u32 kRoom = 1 + DMR_BLOCK_SECTORS;  // findings that one read can lead to
 constexpr u64 kSettleEvery = 10 * kMinute;
 constexpr u64 kRetestFirst = 10 * kMinute;
 constexpr u64 kRetestLast = 7 * 24 * kHour;
+constexpr u64 kOwedFirst = 10 * kMinute;
+constexpr u64 kOwedLast = 7 * 24 * kHour;
 constexpr u64 kRevisit = 10 * kSecond;      // until a drive has forgotten a slow chunk
 constexpr u64 kSlowTimes = 8;               // as long as its neighbours ...
 constexpr u64 kSlowMore = 50 * kMillisecond;  // ... and by so much: several turns of a disk
@@ -116,6 +117,7 @@ u64 Scanner::due(const Engine& engine, u64 now) {
   u64 first = pass_due(engine, now);
   if (suspect_count_ != 0) first = min(first, suspects_[0].not_before);
   if (engine.lost_sectors() != 0) first = min(first, retest_at_);
+  if (owed_at_ != 0 && engine.can_mend()) first = min(first, owed_at_);
   return max(first, now);
 }
 
@@ -129,8 +131,6 @@ void Scanner::begin(dmr_host* host, u64 cursor, u64 passes) {
   passes_.store(passes);
   begun_ = scheduled_ = settled_ = last_step_ = dmr_host_clock(host);
   pace_.pass(begun_, 1);
-  score_.store(100);
-  hours_.store(~u64{0});
 }
 
 bool Scanner::control(Engine& engine, dmr_scan_command command) {
@@ -178,6 +178,10 @@ void Scanner::status(const Engine& engine, dmr_status& status) const {
   status.expected_pass_hours = pass_hours_.load();
 }
 
+bool Scanner::wanted(const Engine& engine) const {
+  return engine.news() != seen_.load() || (stalled_.load() != 0 && findings_.room() >= kRoom);
+}
+
 u64 Scanner::step(Engine& engine) {
   u64 wait = make_step(engine);
   if (overhead_.load() != 0) wait = min(wait, kTickBusy);
@@ -186,6 +190,7 @@ u64 Scanner::step(Engine& engine) {
 
 u64 Scanner::make_step(Engine& engine) {
   u64 now = dmr_host_clock(host_);
+  seen_.store(engine.news());
   const u64 passed = now - last_step_;
   pace_.pass(now, duty(engine));
   look_around(now);
@@ -196,7 +201,9 @@ u64 Scanner::make_step(Engine& engine) {
   last_step_ = now;
   keep_health(engine, now);
   if (state(engine) == DMR_SCAN_OFF || state(engine) == DMR_SCAN_PAUSED) return kTick;
-  if (findings_.room() < kRoom) return kFull;
+  stalled_.store(findings_.room() < kRoom);
+  if (stalled_.load() != 0) return kLook;
+  plan_owed(engine, now);
   plan_retest(engine, now);
   const u64 next = max(due(engine, now), held_until_);
   running_.store(next <= now);
@@ -344,6 +351,7 @@ void Scanner::end_pass() {
   slot_until_ = 0;
   forced_.store(0);
   passes_.add(1);
+  if (owed_.load() == 0) owed_wait_ = 0;
   scheduled_ = last_step_;
   since_scheduled_ = 0;
 }
@@ -482,6 +490,26 @@ void Scanner::bad_end(Engine& engine) {
   }
 }
 
+// ---- What could not be mended --------------------------------------------------------------------
+
+// Remapping was not allowed, the spare was full, or something else came in between. When it may go
+// well, what is left of this pass is made as if it were asked for, from the first such place on. Each
+// time in vain doubles the wait.
+void Scanner::plan_owed(const Engine& engine, u64 now) {
+  if (owed_.load() == 0) return;
+  if (owed_at_ == 0) {
+    owed_wait_ = owed_wait_ == 0 ? kOwedFirst : min(2 * owed_wait_, kOwedLast);
+    owed_at_ = now + owed_wait_;
+  }
+  if (now < owed_at_ || !engine.can_mend()) return;
+  owed_at_ = 0;
+  cursor_ = min(cursor_, min(~owed_.exchange(0), engine.target_sectors()));
+  phase_ = Phase::kMain;
+  slot_until_ = 0;
+  forced_.store(1);
+  retest_at_ = now;
+}
+
 // ---- Lost sectors --------------------------------------------------------------------------------
 
 void Scanner::plan_retest(const Engine& engine, u64 now) {
@@ -525,32 +553,37 @@ bool Scanner::retest_step(Engine& engine) {
 
 // ---- Health --------------------------------------------------------------------------------------
 
+void Scanner::begin_health(const Engine& engine) {
+  health_.begin(engine.health_seconds(), engine.age_seconds(),
+                engine.health_input(retries_.load(), slow_.load()));
+  publish_health();
+}
+
+void Scanner::publish_health() {
+  score_.store(health_.score());
+  health_state_.store(health_.state());
+  trend_.store(health_.trend());
+  hours_.store(static_cast<u64>(health_.exhaustion_hours()));
+}
+
 void Scanner::keep_health(Engine& engine, u64 now) {
   overhead_.store(share_.ppm(now));
   const u64 busy = engine.target_sectors() * per_mib_ / 2048;
   const u64 by_duty = busy / max<u64>(static_cast<u64>(mean_duty_) / kMeanUnit, 1) * 1000000;
   pass_hours_.store((max(interval(engine), by_duty) + kHour - 1) / kHour);
-  health_late_ = health_begun_ && now < health_at_ + kTickSoon;
+  health_late_ = health_at_ != 0 && now < health_at_ + kTickSoon;
   if (health_late_) return;
   health_at_ = now;
   const HealthInput input = engine.health_input(retries_.load(), slow_.load());
-  const u64 seconds = engine.health_seconds();
-  const dmr_health before = health_begun_ ? health_.state() : DMR_HEALTH_HEALTHY;
-  if (health_begun_) {
-    health_.update(seconds, input);
-  } else {
-    health_.begin(seconds, engine.age_seconds(), input);
-    health_begun_ = true;
-  }
-  score_.store(health_.score());
-  health_state_.store(health_.state());
-  trend_.store(health_.trend());
-  hours_.store(static_cast<u64>(health_.exhaustion_hours()));
+  health_.update(engine.health_seconds(), input);
+  publish_health();
 
   constexpr i64 kSoonHours = 7 * 24;
   const bool soon = health_.exhaustion_hours() >= 0 && health_.exhaustion_hours() < kSoonHours;
   const bool not_soon = health_.exhaustion_hours() < 0 || health_.exhaustion_hours() > 2 * kSoonHours;
-  if (before != health_.state() || (soon && !soon_said_)) engine.emit_health(DMR_EVENT_HEALTH);
+  const bool changed = told_state_ != health_.state();
+  told_state_ = health_.state();
+  if (changed || (soon && !soon_said_)) engine.emit_health(DMR_EVENT_HEALTH);
   if (soon || not_soon) soon_said_ = soon;
   const u64 used = input.slots_total - input.slots_free;
   const bool low = used * 100 >= u64{engine.config(DMR_CONFIG_SPARE_LOW_PERCENT)} * input.slots_total;
@@ -599,6 +632,18 @@ void Engine::found_copy(u32 copy) {
   if (good < good_before || (copy + 1 == kCopies && good < kCopies)) (void)commit_present();
 }
 
+// It is looked at again when it can be mended. Whoever failed to read meanwhile has been told.
+void Engine::put_off(const Finding& finding) {
+  const bool on_main =
+      finding.kind == Finding::Kind::kMove || finding.kind == Finding::Kind::kLost;
+  if (on_main) {
+    const Block block(finding.number);
+    if ((main_sectors_of(block) & finding.mask) != 0) scanner_.owe(first_sector(block));
+  } else if (!can_mend()) {
+    scanner_.owe(geometry_.target_sectors);
+  }
+}
+
 bool Engine::mend_found() {
   Finding finding;
   if (!scanner_.findings().take(finding)) return false;
@@ -606,11 +651,13 @@ bool Engine::mend_found() {
     settle();
   } else if (finding.kind == Finding::Kind::kCopy) {
     found_copy(static_cast<u32>(finding.number));
-  } else if (may_remap()) {
+  } else {
     const Block block(finding.number);
     salvaging_ = finding.kind == Finding::Kind::kSalvage;
-    (void)batch_of_one([&] { return found_piece(finding, piece_of(block, finding.mask)); });
+    if (may_remap())
+      (void)batch_of_one([&] { return found_piece(finding, piece_of(block, finding.mask)); });
     salvaging_ = false;
+    put_off(finding);
   }
   return true;
 }

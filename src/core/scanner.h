@@ -93,12 +93,16 @@ class Scanner {
  public:
   // The pair is open: goes on at @cursor, a sector of main.
   void begin(dmr_host* host, u64 cursor, u64 passes);
+  // ... and what is known of its health so far. Whoever opens it, before the first step.
+  void begin_health(const Engine& engine);
   // At most one read. Returns the microseconds until the next call. Scan worker.
   u64 step(Engine& engine);
 
   // ---- Any context.
   bool control(Engine& engine, dmr_scan_command command);
   void status(const Engine& engine, dmr_status& status) const;
+  // Something it waits for has changed since its last step.
+  bool wanted(const Engine& engine) const;
   Findings& findings() { return findings_; }
   const Findings& findings() const { return findings_; }
   // Where a reboot has to go on.
@@ -106,6 +110,9 @@ class Scanner {
   u64 passes() const { return passes_.load(); }
   // A read that went well only when it was tried again.
   void note_retry() { retries_.add(1); }
+  // What lies there on main could not be mended: it is read again, and all behind it. Main's end
+  // stands for slots and lost sectors.
+  void owe(u64 sector) { owed_.raise(~sector); }
 
  private:
   struct Answer {
@@ -163,11 +170,13 @@ class Scanner {
   void bad_step(Engine& engine);
   void bad_end(Engine& engine);
   void plan_retest(const Engine& engine, u64 now);
+  void plan_owed(const Engine& engine, u64 now);
   bool retest_step(Engine& engine);
   void found(Finding::Kind kind, u64 number, SectorMask mask) {
     findings_.put({kind, mask, number});
   }
   void keep_health(Engine& engine, u64 now);
+  void publish_health();
   void keep_position();
 
   dmr_host* host_ = nullptr;
@@ -191,6 +200,11 @@ class Scanner {
   u64 retest_at_ = 0;
   u64 retest_wait_ = 0;
   u64 lost_seen_ = 0;
+
+  // ---- What could not be mended.
+  Atomic<u64> owed_;  // the inverse of the lowest such sector; 0: nothing
+  u64 owed_at_ = 0;   // when it is read again, 0 if that is not decided
+  u64 owed_wait_ = 0;
 
   // ---- Time, in microseconds of dmr_host_clock().
   u64 begun_ = 0;
@@ -217,13 +231,15 @@ class Scanner {
 
   // ---- Health.
   Health health_;
-  bool health_begun_ = false;
+  dmr_health told_state_ = DMR_HEALTH_HEALTHY;  // by an event
   u64 health_at_ = 0;
   bool health_late_ = false;  // the last step was too soon after the one before
   bool low_said_ = false;
   bool soon_said_ = false;
 
   Atomic<u32> paused_, forced_, running_;
+  Atomic<u32> stalled_;  // it waits for room for findings
+  Atomic<u64> seen_;     // Engine::news() at the last step
   Atomic<u64> position_, passes_, errors_, retries_, slow_;
   Atomic<u32> score_, health_state_, trend_, overhead_;
   Atomic<u64> hours_, pass_hours_;

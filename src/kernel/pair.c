@@ -89,8 +89,8 @@ static void dmr_pair_work(struct work_struct *work)
 		kref_put(&errand->kref, dmr_errand_release);
 	}
 	memalloc_noio_restore(noio);
-	/* It may bear on main's health, and there is room for findings again. */
-	dmr_scan_kick(pair);
+	if (dmr_scan_wanted(pair->engine))
+		dmr_scan_kick(pair);
 }
 
 void dmr_pair_mend(struct dmr_pair *pair)

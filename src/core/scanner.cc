@@ -115,6 +115,8 @@ u64 Scanner::pass_due(const Engine& engine, u64 now) {
 u64 Scanner::due(const Engine& engine, u64 now) {
   if (narrow_.active || bad_.active || retest_slot_ < engine.slots_total()) return now;
   u64 first = pass_due(engine, now);
+  // Half of the places are for what is found in the chunks that are in the other half.
+  if (suspect_count_ >= kSuspects / 2) first = ~u64{0};
   if (suspect_count_ != 0) first = min(first, suspects_[0].not_before);
   if (engine.lost_sectors() != 0) first = min(first, retest_at_);
   if (owed_at_ != 0 && engine.can_mend()) first = min(first, owed_at_);

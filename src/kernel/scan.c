@@ -49,6 +49,16 @@ static bool dmr_scan_grow(struct dmr_scan *scan, unsigned int pages)
 	return scan->page_count;
 }
 
+static void dmr_scan_free(struct dmr_scan *scan)
+{
+	while (scan->page_count)
+		__free_page(scan->pages[--scan->page_count]);
+	kfree(scan->vecs);
+	kfree(scan->pages);
+	scan->vecs = NULL;
+	scan->pages = NULL;
+}
+
 /* One bio of as many sectors as there is memory for; *sectors becomes how many that were. */
 static enum dmr_sts dmr_scan_part(struct dmr_scan *scan, struct block_device *bdev, u64 sector,
 				  u32 *sectors)
@@ -122,6 +132,8 @@ static void dmr_scan_work(struct work_struct *work)
 
 	wait = dmr_scan_step(pair->engine);
 	memalloc_noio_restore(noio);
+	if (!dmr_engine_config(pair->engine, DMR_CONFIG_SCAN_ENABLED))
+		dmr_scan_free(&pair->scan);
 	if (dmr_scan_found(pair->engine))
 		dmr_pair_mend(pair);
 	/* Does nothing if somebody has kicked it meanwhile. */
@@ -179,8 +191,5 @@ void dmr_scan_exit(struct dmr_pair *pair)
 
 	if (scan->queue)
 		destroy_workqueue(scan->queue);
-	while (scan->page_count)
-		__free_page(scan->pages[--scan->page_count]);
-	kfree(scan->vecs);
-	kfree(scan->pages);
+	dmr_scan_free(scan);
 }

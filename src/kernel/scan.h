@@ -28,7 +28,7 @@ struct dmr_scan {
 	/* The worker's own. */
 	struct bio bio;
 	struct bio_vec *vecs;
-	struct page **pages; /* read into, and forgotten */
+	struct page **pages; /* read into, and forgotten; a chunk of them, until it is disabled */
 	unsigned int page_count;
 };
 

@@ -430,6 +430,162 @@ void nothing_moves_without_leave(void**) {
   assert_int_equal(read_only.status().scan_state, DMR_SCAN_OFF);
 }
 
+// What it found while nothing could be done is not left for the next pass, a week later.
+void what_could_not_be_mended_is_visited_again(void**) {
+  for (const int how : {0, 1, 2, 3}) {
+    Scanned pair(Arguments().with_config(DMR_CONFIG_AUTO_REMAP, how != 0));
+    pair.prefill(5000, 64);
+    pair.pass();
+    pair.main().inject(read_fault(5021));
+    pair.main().inject(read_fault(9000));
+    if (how == 1) pair.main().inject(read_fault(0, kForever));
+    if (how == 2) assert_int_equal(pair.job(DMR_JOB_REMAP, 16384, 8 * kSmallSlots).done, kSmallSlots);
+    if (how == 3) {
+      for (uint32_t copy = 0; copy < 2; ++copy)
+        pair.spare().inject(write_fault(dmr::kCopySector[copy], 8));
+      dmr_engine_repair(pair.engine());
+    }
+    assert_true(dmr_scan_control(pair.engine(), DMR_SCAN_START));
+    pair.run(5 * kMinute);
+    const dmr_state states[] = {DMR_STATE_OK, DMR_STATE_MAIN_FAILED, DMR_STATE_SPARE_FULL,
+                                DMR_STATE_METADATA_RO};
+    assert_int_equal(pair.status().state, states[how]);
+    assert_int_equal(pair.status().lost_sectors, 0);
+    assert_true(pair.status().scan_errors > 0);
+    // As long as that is so it is in vain, and not tried.
+    const uint64_t passes = pair.status().scan_passes;
+    pair.run(12 * kHour);
+    assert_int_equal(pair.status().scan_passes, passes);
+    assert_int_equal(pair.status().lost_sectors, 0);
+    pair.main().heal();
+    pair.spare().heal();
+    pair.main().inject(read_fault(5021));
+    pair.main().inject(read_fault(9000));
+    if (how == 0) dmr_engine_config_set(pair.engine(), DMR_CONFIG_AUTO_REMAP, 1);
+    if (how == 1) dmr_engine_resume_remap(pair.engine());
+    if (how == 2) assert_int_equal(pair.job(DMR_JOB_UNMAP, 16384, 64).done, 8);
+    if (how == 3) assert_int_equal(dmr_engine_repair(pair.engine()), 5);
+    pair.run(15 * kMinute);
+    assert_int_equal(pair.status().lost_sectors, 2);
+    assert_int_equal(pair.entry_of(5021).spare_mask, 0xff & ~(1 << 5021 % 8));
+    // Once.
+    const uint64_t later = pair.status().scan_passes;
+    pair.run(12 * kHour);
+    assert_int_equal(pair.status().scan_passes, later);
+    pair.allow_unreadable(5021);
+    pair.check_all();
+    pair.check_invariants();
+  }
+}
+
+// A place that the worker can't read for a reason that is not the medium's: less and less often.
+void what_can_not_be_mended_is_tried_less_and_less(void**) {
+  Scanned pair;
+  pair.pass();
+  uint64_t seen = 0;
+  pair.host.before_scan_read = [&](const dmr_host::Io& io) {
+    pair.main().heal();
+    pair.main().inject(read_fault(9000));
+    seen += io.device == DMR_MAIN && io.sector == 9000 && io.sectors == 1;
+  };
+  pair.host.before_io = [&](const dmr_host::Io&) {
+    pair.main().heal();
+    pair.main().inject(read_fault(9000, 1, DMR_STS_TRANSPORT));
+  };
+  assert_true(dmr_scan_control(pair.engine(), DMR_SCAN_START));
+  pair.run(6 * 24 * kHour);
+  // Its neighbours were saved.
+  assert_int_equal(pair.entry_of(9000).spare_mask, 0xfe);
+  assert_int_equal(pair.status().lost_sectors, 0);
+  // After ten minutes, twenty, forty, ... 2560, and by a pass or two; six reads each.
+  assert_in_range(seen / 6, 9, 12);
+}
+
+// A commit is under way: no copy is looked at then, and none is called damaged for it.
+void copies_are_looked_at_between_commits(void**) {
+  Scanned pair;
+  pair.pass();
+  assert_true(dmr_scan_control(pair.engine(), DMR_SCAN_START));
+  while (pair.status().scan_position != kMainSectors) pair.step();
+  uint64_t metadata_reads = 0, steps = 0;
+  pair.host.before_scan_read = [&](const dmr_host::Io& io) {
+    metadata_reads += io.device == DMR_SPARE && io.sector < DMR_METADATA_SECTORS;
+  };
+  pair.host.before_io = [&](const dmr_host::Io& io) {
+    if (io.device != DMR_SPARE || io.sector >= DMR_METADATA_SECTORS) return;
+    ++steps;
+    pair.advance(dmr_scan_step(pair.engine()));
+  };
+  pair.main().inject(write_fault(800, 8));
+  assert_int_equal(pair.write(800, 8), DMR_STS_OK);
+  assert_true(steps > 10);
+  assert_true(dmr_scan_found(pair.engine()));
+  pair.host.before_io = nullptr;
+  const uint64_t sequence = pair.status().sequence;
+  pair.mend();
+  assert_int_equal(metadata_reads, 0);
+  assert_int_equal(pair.status().sequence, sequence);
+  assert_int_equal(pair.status().repairs, 0);
+  assert_int_equal(pair.status().good_copies, 5);
+}
+
+void it_is_called_for_news_only(void**) {
+  Scanned pair;
+  (void)pair.step();
+  assert_false(dmr_scan_wanted(pair.engine()));
+  // Writes and reads that the worker mends without a change.
+  Fault once = write_fault(800);
+  once.times = 1;
+  pair.main().inject(once);
+  assert_int_equal(pair.write(800, 8), DMR_STS_OK);
+  assert_int_equal(pair.status().slots_used, 0);
+  assert_false(dmr_scan_wanted(pair.engine()));
+  pair.main().inject(write_fault(800));
+  assert_int_equal(pair.write(800, 8), DMR_STS_OK);
+  assert_true(dmr_scan_wanted(pair.engine()));
+  (void)pair.step();
+  assert_false(dmr_scan_wanted(pair.engine()));
+  // Main has failed, and that is over.
+  pair.main().inject(read_fault(0, kForever));
+  pair.main().inject(write_fault(0, kForever));
+  (void)pair.write(5000, 8);
+  assert_int_equal(pair.status().state, DMR_STATE_MAIN_FAILED);
+  assert_true(dmr_scan_wanted(pair.engine()));
+  (void)pair.step();
+  dmr_engine_resume_remap(pair.engine());
+  assert_true(dmr_scan_wanted(pair.engine()));
+  pair.main().heal();
+  // Room for findings again.
+  Scanned full;
+  full.main().inject(read_fault(0, 2048));
+  assert_true(dmr_scan_control(full.engine(), DMR_SCAN_START));
+  for (int i = 0; i < 2000; ++i) full.advance(std::max<uint64_t>(dmr_scan_step(full.engine()), 1));
+  assert_false(dmr_scan_wanted(full.engine()));
+  const uint64_t reads = full.host.scan_reads;
+  full.advance(dmr_scan_step(full.engine()));
+  assert_int_equal(full.host.scan_reads, reads);
+  full.mend();
+  assert_true(dmr_scan_wanted(full.engine()));
+}
+
+// What decayed lately counts after a reboot, as far as the lasting counters tell.
+void a_reboot_does_not_make_a_decaying_disk_healthy(void**) {
+  Scanned pair;
+  for (uint32_t i = 0; i < 40; ++i) {
+    pair.main().inject(write_fault(30000 + 8 * i, 8));
+    assert_int_equal(pair.write(30000 + 8 * i, 8), DMR_STS_OK);
+    pair.main().heal();
+    pair.run(kHour);
+  }
+  const dmr_status before = pair.status();
+  pair.reboot(CrashPolicy::kKeepAll);
+  const dmr_status after = pair.status();
+  assert_in_range(after.score, before.score - 3, before.score + 3);
+  assert_int_equal(after.health, before.health);
+  assert_in_range(after.exhaustion_hours, before.exhaustion_hours * 3 / 4,
+                  before.exhaustion_hours * 5 / 4);
+}
+
 // ---- Commands -----------------------------------------------------------------------------------
 
 void commands_and_states(void**) {
@@ -749,6 +905,11 @@ int main(int argc, char** argv) {
       cmocka_unit_test(a_disk_that_is_gone_costs_no_slots),
       cmocka_unit_test(findings_count_as_a_burst),
       cmocka_unit_test(nothing_moves_without_leave),
+      cmocka_unit_test(what_could_not_be_mended_is_visited_again),
+      cmocka_unit_test(what_can_not_be_mended_is_tried_less_and_less),
+      cmocka_unit_test(copies_are_looked_at_between_commits),
+      cmocka_unit_test(it_is_called_for_news_only),
+      cmocka_unit_test(a_reboot_does_not_make_a_decaying_disk_healthy),
       cmocka_unit_test(commands_and_states),
       cmocka_unit_test(a_stopped_demand_leaves_no_debt),
       cmocka_unit_test(a_reboot_among_slots_does_not_read_main_again),

@@ -132,38 +132,35 @@ static void latent_bad_sectors_are_found_and_saved_around(void **state)
 	check_around(bad);
 }
 
-static void slow_sectors_move(void **state)
+/*
+ * Passes until the scanner has moved the slow blocks. One may pass one by: its time says nothing if
+ * something else had to do with the disk meanwhile, and the host may be busy.
+ */
+static void pass_until_used(uint32_t used)
 {
-	const struct pair_options options = { .wrap_main = true };
-	struct entry entry;
+	unsigned int tries, passes;
 
-	(void)state;
-	WITHIN_SECONDS(600);
-	pair_make_disks(&pair, &options);
-	assert_int_equal(pair_open(&pair, "6 slow_read_ms 400 scan_idle_duty_ppm 1000000 "
-					  "scan_duty_ppm 1000000"), 0);
-	assert_int_equal(oracle_write(oracle, 4096, 4096, 0), 0);
-	pair_wrap(&pair, WRAPPED_MAIN, 6000, 8, "delay 900");
-	pass();
-	until_used(1);
-	assert_true(pair_entry(&pair, 6000, &entry));
-	assert_int_equal(entry.spare_mask, 0xff);
-	assert_int_equal(pair_stat(&pair, "slow_reads"), 1);
-	/* Then it dies. */
-	pair_wrap(&pair, WRAPPED_MAIN, 6000, 8, "error");
-	assert_int_equal(oracle_check(oracle, 0, pair.length), 0);
+	for (passes = 0; passes < 6 && pair_status(&pair).used < used; passes++) {
+		pass();
+		/* It comes back twice, ten seconds later each time. */
+		for (tries = 0; tries < 350 && pair_status(&pair).used < used; tries++)
+			usleep(100000);
+	}
+	assert_int_equal(pair_status(&pair).used, used);
 }
 
 /*
- * The whole chain: block after block gets slow, the scanner saves it, then it dies for good. Nothing
- * is lost, the score falls, and whoever waits for events is told.
+ * The whole chain: blocks get slow, the scanner saves them, then they die for good and others get slow.
+ * Nothing is lost, the score falls, and whoever waits for events is told.
  */
 static void a_disk_that_gets_worse_step_by_step(void **state)
 {
 	const struct pair_options options = { .wrap_main = true };
+	static const unsigned int slow[] = { 1, 9 };
 	unsigned int step, score = 100;
 	int log = kmsg_open();
 	uint32_t event_nr;
+	struct entry entry;
 
 	(void)state;
 	WITHIN_SECONDS(900);
@@ -172,14 +169,17 @@ static void a_disk_that_gets_worse_step_by_step(void **state)
 					  "scan_duty_ppm 1000000"), 0);
 	for (step = 0; step < 32; step++)
 		assert_int_equal(oracle_write(oracle, step * 4096, 2048, 0), 0);
-	for (step = 1; step <= 5; step++) {
+	for (step = 0; step < 2; step++) {
 		event_nr = dm_event_nr(NAME);
 		/* What was saved has died; the next ones are slow. */
-		pair_wrap(&pair, WRAPPED_MAIN, 20000, 8 * step, "delay 900");
-		pass();
-		until_used(step);
+		pair_wrap(&pair, WRAPPED_MAIN, 20000, 8 * slow[step], "delay 900");
+		pass_until_used(slow[step]);
+		assert_true(pair_entry(&pair, 20000, &entry));
+		assert_int_equal(entry.spare_mask, 0xff);
+		assert_int_equal(pair_stat(&pair, "slow_reads"), slow[step]);
 		assert_true(pair_event_after(&pair, event_nr));
-		disk_break(&pair.main, 20000, 8 * step);
+		disk_break(&pair.main, 20000, 8 * slow[step]);
+		pair_wrap(&pair, WRAPPED_MAIN, 0, 0, "linear");
 		assert_int_equal(oracle_write(oracle, 20000, 4, 0), 0);
 		assert_int_equal(oracle_check(oracle, 0, pair.length), 0);
 		assert_true(pair_status(&pair).score < score);
@@ -189,7 +189,6 @@ static void a_disk_that_gets_worse_step_by_step(void **state)
 	assert_int_equal(pair_status(&pair).lost, 0);
 	assert_true(kmsg_says(log, "health dev="));
 	close(log);
-	pair_wrap(&pair, WRAPPED_MAIN, 0, 0, "linear");
 	pair_reopen(&pair);
 	assert_int_equal(oracle_check(oracle, 0, pair.length), 0);
 }
@@ -353,7 +352,6 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(latent_bad_sectors_are_found_and_saved_around),
-		CASE(slow_sectors_move),
 		CASE(a_disk_that_gets_worse_step_by_step),
 		CASE(commands_states_and_positions),
 		CASE(reads_that_hang_hold_up_nobody),

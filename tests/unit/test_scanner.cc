@@ -742,6 +742,24 @@ void the_duty_is_kept_at_each_state(void**) {
   }
 }
 
+// A week, half of it, a quarter, an eighth.
+void the_interval_is_shorter_the_worse_it_is(void**) {
+  for (uint32_t i = 0; i <= DMR_HEALTH_FAILED; ++i) {
+    Scanned pair;
+    bring_to(pair, static_cast<dmr_health>(i));
+    if (pair.status().scan_passes == 0) pair.pass();
+    pair.run(2 * kMinute);
+    assert_int_equal(pair.status().expected_pass_hours, 168 >> i);
+    // It begins anew after what was asked for; the lost sectors have reads of their own.
+    const uint64_t passes = pair.status().scan_passes;
+    pair.run((168 >> i) * kHour * 9 / 10);
+    assert_int_equal(pair.status().health, i);
+    assert_int_equal(pair.status().scan_passes, passes);
+    pair.run((168 >> i) * kHour * 2 / 10);
+    assert_int_equal(pair.status().scan_passes, passes + 1);
+  }
+}
+
 void the_interval_gives_way_to_the_duty(void**) {
   // A disk of 1 TiB that reads 15 MB/s: 20 hours of its own time, a tenth of which is allowed.
   Devices devices;
@@ -915,6 +933,7 @@ int main(int argc, char** argv) {
       cmocka_unit_test(a_reboot_among_slots_does_not_read_main_again),
       cmocka_unit_test(a_reboot_goes_on_where_it_was),
       cmocka_unit_test(the_duty_is_kept_at_each_state),
+      cmocka_unit_test(the_interval_is_shorter_the_worse_it_is),
       cmocka_unit_test(the_interval_gives_way_to_the_duty),
       cmocka_unit_test(it_yields_to_those_who_wait),
       cmocka_unit_test(without_counters_others_are_taken_to_be_busy),

@@ -433,7 +433,8 @@ void Scanner::narrow_step(Engine& engine) {
   const u64 start = first_sector(block) + first;
   const Answer answer = read(DMR_MAIN, start, behind - first);
   if (held_up(answer)) return;
-  if (answer.status == Status::kOk) return timed_block(engine, block, start, first_sector(block) + behind, answer);
+  if (answer.status == Status::kOk)
+    return timed_block(engine, block, start, first_sector(block) + behind, answer);
   narrow_.at = max(first_sector(block), narrow_.from);
   bad_ = Bad();
   bad_.active = true;

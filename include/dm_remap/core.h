@@ -224,6 +224,8 @@ enum dmr_scan_command {
 	DMR_SCAN_PAUSE,  /* until DMR_SCAN_RESUME, or DMR_SCAN_START */
 	DMR_SCAN_RESUME,
 };
+/* Whether @text is start, stop, pause or resume: then *command is set. Any. */
+int dmr_scan_command_parse(const char *text, enum dmr_scan_command *command);
 /* False if there is nothing to be done: pause or resume of a scanner that is off, anything of one
  * that can't be on. Any. */
 int dmr_scan_control(struct dmr_engine *engine, enum dmr_scan_command command);
@@ -318,6 +320,14 @@ enum dmr_trend {
 };
 const char *dmr_trend_name(enum dmr_trend trend); /* Any. */
 
+/* How a copy of the metadata is. */
+enum dmr_copy {
+	DMR_COPY_GOOD,
+	DMR_COPY_STALE,   /* whole, but older */
+	DMR_COPY_DAMAGED, /* or unreadable */
+};
+const char *dmr_copy_name(enum dmr_copy copy); /* Any. */
+
 struct dmr_status {
 	enum dmr_state state;
 	dmr_u32 slots_used;
@@ -326,9 +336,11 @@ struct dmr_status {
 	dmr_u64 lost_sectors;
 	dmr_u64 sequence;
 	dmr_u32 good_copies;
+	dmr_u8 copies[DMR_COPIES]; /* enum dmr_copy */
 	dmr_u64 main_read_errors;  /* lasting */
 	dmr_u64 main_write_errors; /* lasting */
 	dmr_u64 remaps;            /* lasting: blocks that got a slot */
+	dmr_u64 lost;              /* lasting: sectors that were lost */
 	dmr_u64 salvaged;          /* lasting: lost sectors that were read after all */
 	dmr_u64 commits;           /* lasting */
 	dmr_u64 repairs;           /* lasting: copies rewritten because they were not good */

@@ -137,6 +137,7 @@ enum dmr_event_kind {
 	DMR_EVENT_METADATA,   /* copies were lost or came back; metadata_ro was entered or left */
 	DMR_EVENT_FORMATTED,  /* a new pair was made */
 	DMR_EVENT_OPENED,     /* a known pair was opened */
+	DMR_EVENT_COMMIT,     /* a commit has ended; if it does not hold, the state says so */
 };
 
 /* What happened, for the log and for those who wait for events. Numbers that mean nothing are 0. */
@@ -146,6 +147,7 @@ struct dmr_event {
 	dmr_u32 slot;
 	dmr_u8 sectors_mask; /* of the block: those that the event is about */
 	dmr_u8 good_copies;
+	dmr_u8 state;  /* enum dmr_state, of now */
 	dmr_u8 health; /* enum dmr_health */
 	dmr_u8 score;
 	dmr_u64 sequence;

@@ -41,18 +41,6 @@ bool parse_value(const dmr_config_rule& rule, const char* text, u32& value) {
   return true;
 }
 
-const char* print_number(u32 value, char (&text)[DMR_CONFIG_TEXT_BYTES]) {
-  char digits[DMR_CONFIG_TEXT_BYTES];
-  u32 count = 0;
-  do {
-    digits[count++] = static_cast<char>('0' + value % 10);
-    value /= 10;
-  } while (value != 0);
-  for (u32 i = 0; i < count; ++i) text[i] = digits[count - 1 - i];
-  text[count] = 0;
-  return text;
-}
-
 }  // namespace
 }  // namespace dmr
 
@@ -82,7 +70,8 @@ const char* dmr_config_print(dmr_config config, dmr_u32 value, char text[DMR_CON
     text[length] = 0;
     return text;
   }
-  return dmr::print_number(value, *reinterpret_cast<char(*)[DMR_CONFIG_TEXT_BYTES]>(text));
+  dmr::print_number(value, text);
+  return text;
 }
 
 }  // extern "C"

@@ -210,6 +210,11 @@ const char* dmr_trend_name(dmr_trend trend) {
   return kNames[trend];
 }
 
+const char* dmr_copy_name(dmr_copy copy) {
+  constexpr const char* kNames[] = {"good", "stale", "damaged"};
+  return kNames[copy];
+}
+
 void dmr_engine_status(const dmr_engine* engine, dmr_status* status) { engine->status(*status); }
 
 dmr_u32 dmr_engine_list(const dmr_engine* engine, dmr_u64 from, dmr_u64 count,

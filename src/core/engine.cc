@@ -405,6 +405,7 @@ Status Engine::commit(const Changes& changes, const Tally& tally) {
   commits_.store(metadata_.header().counters.commits.load());
   // A flush that failed leaves it open what the spare's cache has lost, even if four copies hold.
   if (status != Status::kOk || flush_.failures() != failures_before) enter_metadata_ro();
+  emit(DMR_EVENT_COMMIT, Block(0), Slot(0), 0);
   return status;
 }
 
@@ -456,6 +457,7 @@ void Engine::emit(dmr_event_kind kind, Block block, Slot slot, SectorMask mask) 
   event.sectors_mask = mask;
   event.good_copies = static_cast<u8>(metadata_.good_copies());
   event.sequence = metadata_.sequence();
+  event.state = static_cast<u8>(state());
   dmr_status health = {};
   scanner_.status(*this, health);
   event.health = static_cast<u8>(health.health);
@@ -485,9 +487,12 @@ void Engine::status(dmr_status& status) const {
   status.lost_sectors = lost_sectors_.load();
   status.sequence = metadata_.sequence();
   status.good_copies = metadata_.good_copies();
+  for (u32 c = 0; c < kCopies; ++c)
+    status.copies[c] = static_cast<u8>(metadata_.copy_state(c));
   status.main_read_errors = main_read_errors_.load();
   status.main_write_errors = main_write_errors_.load();
   status.remaps = remaps_.load();
+  status.lost = lost_.load();
   status.salvaged = salvaged_.load();
   status.commits = commits_.load();
   status.repairs = metadata_.repairs();

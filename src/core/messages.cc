@@ -37,12 +37,7 @@ constexpr Rule kRules[] = {
 constexpr const char* kScanWords[] = {"start", "stop", "pause", "resume"};
 
 const char* parse_command(dmr_message& message, u32 argc, const char* const* argv) {
-  if (argc != 2) return "takes one of start, stop, pause and resume";
-  for (u32 i = 0; i < sizeof kScanWords / sizeof *kScanWords; ++i) {
-    if (!same_text(argv[1], kScanWords[i])) continue;
-    message.scan = static_cast<dmr_scan_command>(i);
-    return nullptr;
-  }
+  if (argc == 2 && dmr_scan_command_parse(argv[1], &message.scan)) return nullptr;
   return "takes one of start, stop, pause and resume";
 }
 
@@ -81,6 +76,15 @@ const char* parse(dmr_message& message, u64 target_sectors, u32 argc, const char
 
 }  // namespace
 }  // namespace dmr
+
+extern "C" int dmr_scan_command_parse(const char* text, dmr_scan_command* command) {
+  for (dmr_u32 i = 0; i < sizeof dmr::kScanWords / sizeof *dmr::kScanWords; ++i) {
+    if (!dmr::same_text(text, dmr::kScanWords[i])) continue;
+    *command = static_cast<dmr_scan_command>(i);
+    return 1;
+  }
+  return 0;
+}
 
 extern "C" const char* dmr_message_parse(dmr_message* message, dmr_u64 target_sectors,
                                          dmr_u32 argc, const char* const* argv) {

@@ -256,9 +256,17 @@ bool Metadata::write_copy(u32 copy, const Changes& changes) {
 }
 
 u32 Metadata::count_good() {
-  u32 good = 0;
-  for (const CopyState state : states_) good += state == CopyState::kGood;
+  u32 good = 0, published = 0;
+  for (u32 c = 0; c < kCopies; ++c) {
+    const CopyState state = states_[c];
+    good += state == CopyState::kGood;
+    const dmr_copy copy = state == CopyState::kGood    ? DMR_COPY_GOOD
+                          : state == CopyState::kStale ? DMR_COPY_STALE
+                                                       : DMR_COPY_DAMAGED;
+    published |= u32{copy} << (kCopyBits * c);
+  }
   good_copies_.store(good);
+  copy_states_.store(published);
   return good;
 }
 

@@ -105,6 +105,9 @@ class Metadata {
 
   // Any context:
   u32 good_copies() const { return good_copies_.load(); }
+  dmr_copy copy_state(u32 copy) const {
+    return static_cast<dmr_copy>(copy_states_.load() >> (kCopyBits * copy) & kCopyMask);
+  }
   u64 sequence() const { return sequence_.load(); }
   u64 repairs() const { return repairs_.load(); }
   Name name() const { return name_.load(); }
@@ -149,6 +152,8 @@ class Metadata {
   u32 last_holders_ = 0;                      // of the last commit, whether acknowledged or not
   Latched<Name> name_;
   Atomic<u32> good_copies_;
+  static constexpr u32 kCopyBits = 2, kCopyMask = 3;
+  Atomic<u32> copy_states_;  // kCopyBits of each
   Atomic<u64> sequence_;
   Atomic<u64> repairs_;
 };

@@ -27,4 +27,16 @@ inline bool parse_number(const char* text, u64& value) {
   return true;
 }
 
+// In decimal digits; @text takes up to 20 and the terminator.
+inline void print_number(u64 value, char* text) {
+  char digits[20];
+  u32 count = 0;
+  do {
+    digits[count++] = static_cast<char>('0' + value % 10);
+    value /= 10;
+  } while (value != 0);
+  for (u32 i = 0; i < count; ++i) text[i] = digits[count - 1 - i];
+  text[count] = 0;
+}
+
 }  // namespace dmr

@@ -23,15 +23,23 @@ u32 dmr_default(enum dmr_config config)
 					       dmr_config_rule_of(config)->normal;
 }
 
-int dmr_config_parse_line(enum dmr_config config, const char *text, u32 *value)
+int dmr_line_word(const char *text, char word[DMR_LINE_WORD_BYTES])
 {
 	const size_t length = strcspn(text, "\n");
-	char word[16];
 
-	if (length >= sizeof(word) || (text[length] && text[length + 1]))
+	if (length >= DMR_LINE_WORD_BYTES || (text[length] && text[length + 1]))
 		return -EINVAL;
 	memcpy(word, text, length);
 	word[length] = 0;
+	return 0;
+}
+
+int dmr_config_parse_line(enum dmr_config config, const char *text, u32 *value)
+{
+	char word[DMR_LINE_WORD_BYTES];
+
+	if (dmr_line_word(text, word))
+		return -EINVAL;
 	return dmr_config_parse(config, word, value) ? 0 : -EINVAL;
 }
 

@@ -19,6 +19,10 @@ int dmr_default_set(enum dmr_config config, const char *text);
 /* Sets what the table line did not. */
 void dmr_defaults_fill(struct dmr_arguments *arguments);
 
+/* What a user writes: @text without a line's end behind it. -EINVAL if that is too long for a word
+ * of ours, or more than a line. */
+#define DMR_LINE_WORD_BYTES 16
+int dmr_line_word(const char *text, char word[DMR_LINE_WORD_BYTES]);
 /* For what a user writes: as dmr_config_parse(), but a line's end may follow. 0 or -EINVAL. */
 int dmr_config_parse_line(enum dmr_config config, const char *text, u32 *value);
 

@@ -9,9 +9,10 @@
 #include "dm_remap/core.h"
 #include "events.h"
 #include "log.h"
+#include "trace.h"
 
 #define DMR_EVENTS_INTERVAL (HZ / 5) /* between two batches */
-#define DMR_EVENTS_ENV_LINES 11
+#define DMR_EVENTS_ENV_LINES 12
 #define DMR_EVENTS_ENV_BYTES 48
 
 static struct workqueue_struct *dmr_events_queue;
@@ -30,12 +31,13 @@ static const char *const dmr_event_words[DMR_EVENT_KINDS] = {
 	[DMR_EVENT_METADATA] = "metadata",
 	[DMR_EVENT_FORMATTED] = "formatted",
 	[DMR_EVENT_OPENED] = "opened",
+	[DMR_EVENT_COMMIT] = "commit",
 };
 
-/* Opening a pair is the doing of those who would be told; it is logged only. */
+/* Opening a pair is the doing of those who would be told; and commits are no news but to a tracer. */
 static bool dmr_event_is_sent(enum dmr_event_kind kind)
 {
-	return kind != DMR_EVENT_FORMATTED && kind != DMR_EVENT_OPENED;
+	return kind != DMR_EVENT_FORMATTED && kind != DMR_EVENT_OPENED && kind != DMR_EVENT_COMMIT;
 }
 
 static void dmr_event_log(const char *name, const struct dmr_event *event)
@@ -56,8 +58,8 @@ static void dmr_event_log(const char *name, const struct dmr_event *event)
 		break;
 	case DMR_EVENT_SPARE_FULL:
 	case DMR_EVENT_MAIN_FAILED:
-		DMERR_LIMIT("%s dev=%s sector=%llu sequence=%llu", word, name, event->sector,
-			    event->sequence);
+		DMERR_LIMIT("%s dev=%s state=%s sequence=%llu", word, name,
+			    dmr_state_name(event->state), event->sequence);
 		break;
 	case DMR_EVENT_SPARE_LOW:
 	case DMR_EVENT_HEALTH:
@@ -66,15 +68,39 @@ static void dmr_event_log(const char *name, const struct dmr_event *event)
 			     event->exhaustion_hours);
 		break;
 	case DMR_EVENT_METADATA:
-		DMWARN_LIMIT("%s dev=%s good_copies=%u sequence=%llu", word, name,
-			     event->good_copies, event->sequence);
+		DMWARN_LIMIT("%s dev=%s state=%s good_copies=%u sequence=%llu", word, name,
+			     dmr_state_name(event->state), event->good_copies, event->sequence);
 		break;
 	case DMR_EVENT_FORMATTED:
 	case DMR_EVENT_OPENED:
 		DMINFO("%s dev=%s good_copies=%u sequence=%llu", word, name, event->good_copies,
 		       event->sequence);
 		break;
+	case DMR_EVENT_COMMIT:
+		dmr_debug(2, "%s dev=%s good_copies=%u sequence=%llu", word, name,
+			  event->good_copies, event->sequence);
+		break;
 	}
+}
+
+static void dmr_event_trace(struct dmr_events *events, const struct dmr_event *event)
+{
+	unsigned long flags;
+	u8 before;
+
+	if (event->kind == DMR_EVENT_REMAP)
+		trace_dm_remap_redirect(events->name, event);
+	else if (event->kind == DMR_EVENT_SALVAGED)
+		trace_dm_remap_salvage(events->name, event);
+	else if (event->kind == DMR_EVENT_COMMIT)
+		trace_dm_remap_commit(events->name, event);
+
+	spin_lock_irqsave(&events->lock, flags);
+	before = events->state;
+	events->state = event->state;
+	spin_unlock_irqrestore(&events->lock, flags);
+	if (before != event->state)
+		trace_dm_remap_state(events->name, before, event->state);
 }
 
 void dmr_events_note(struct dmr_events *events, const struct dmr_event *event)
@@ -82,6 +108,7 @@ void dmr_events_note(struct dmr_events *events, const struct dmr_event *event)
 	unsigned long flags;
 
 	dmr_event_log(events->name, event);
+	dmr_event_trace(events, event);
 	if (!dmr_event_is_sent(event->kind))
 		return;
 	spin_lock_irqsave(&events->lock, flags);
@@ -108,6 +135,7 @@ static void dmr_event_send(struct gendisk *disk, const struct dmr_event *event, 
 	snprintf(text[8], sizeof(text[8]), "DM_REMAP_SCORE=%u", event->score);
 	snprintf(text[9], sizeof(text[9]), "DM_REMAP_EXHAUSTION_HOURS=%lld",
 		 event->exhaustion_hours);
+	snprintf(text[10], sizeof(text[10]), "DM_REMAP_STATE=%s", dmr_state_name(event->state));
 	for (n = 0; n < DMR_EVENTS_ENV_LINES - 1; n++)
 		envp[n] = text[n];
 	envp[n] = NULL;
@@ -184,6 +212,7 @@ void dmr_events_detach(struct dmr_events *events, struct dm_target *ti)
 void dmr_events_init(struct dmr_events *events, const char *name)
 {
 	events->name = name;
+	events->state = DMR_STATE_INACTIVE;
 	spin_lock_init(&events->lock);
 	mutex_init(&events->table_lock);
 	INIT_DELAYED_WORK(&events->work, dmr_events_work);

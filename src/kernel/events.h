@@ -19,11 +19,12 @@
 
 #include "dm_remap/host.h"
 
-#define DMR_EVENT_KINDS (DMR_EVENT_OPENED + 1)
+#define DMR_EVENT_KINDS (DMR_EVENT_COMMIT + 1)
 
 struct dmr_events {
 	const char *name; /* of the dm device, for the log */
-	spinlock_t lock;  /* last, count */
+	spinlock_t lock;  /* state, last, count */
+	u8 state;         /* enum dmr_state, as of the last event */
 	struct dmr_event last[DMR_EVENT_KINDS];
 	unsigned int count[DMR_EVENT_KINDS]; /* since they were sent; 0: nothing to send */
 	struct mutex table_lock; /* ti; held while sending */

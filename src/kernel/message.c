@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/sort.h>
 
+#include "dm_remap/fields.h"
 #include "log.h"
 #include "target.h"
 
@@ -60,33 +61,14 @@ static int dmr_message_stats(const struct dmr_target *target, char *result, unsi
 {
 	const struct dmr_pair *pair = dmr_target_pair(target);
 	struct dmr_status status = { };
-	unsigned int sz = 0;
+	char text[DMR_FIELD_TEXT_BYTES];
+	unsigned int sz = 0, i;
 
 	dmr_engine_status(pair->engine, &status);
-	DMEMIT("read_errors=%llu\n", status.main_read_errors);
-	DMEMIT("write_errors=%llu\n", status.main_write_errors);
-	DMEMIT("remaps=%llu\n", status.remaps);
-	DMEMIT("lost_sectors=%llu\n", status.lost_sectors);
-	DMEMIT("salvaged=%llu\n", status.salvaged);
-	DMEMIT("retired_slots=%u\n", status.slots_retired);
-	DMEMIT("commits=%llu\n", status.commits);
-	DMEMIT("sequence=%llu\n", status.sequence);
-	DMEMIT("good_copies=%u\n", status.good_copies);
-	DMEMIT("repairs=%llu\n", status.repairs);
-	DMEMIT("slots_total=%u\n", status.slots_total);
-	DMEMIT("slots_used=%u\n", status.slots_used);
-	DMEMIT("score=%u\n", status.score);
-	DMEMIT("health=%s\n", dmr_health_name(status.health));
-	DMEMIT("trend=%s\n", dmr_trend_name(status.trend));
-	DMEMIT("predicted_exhaustion_hours=%lld\n", status.exhaustion_hours);
-	DMEMIT("slow_reads=%llu\n", status.slow_reads);
-	DMEMIT("retries=%llu\n", status.retries);
-	DMEMIT("scan_state=%s\n", dmr_scan_state_name(status.scan_state));
-	DMEMIT("scan_position=%llu\n", status.scan_position);
-	DMEMIT("scan_passes=%llu\n", status.scan_passes);
-	DMEMIT("scan_errors=%llu\n", status.scan_errors);
-	DMEMIT("overhead_ppm=%u\n", status.overhead_ppm);
-	DMEMIT("expected_pass_hours=%llu\n", status.expected_pass_hours);
+	for (i = 0; i < DMR_FIELD_COUNT; i++)
+		if (dmr_field_rule_of(i)->stats)
+			DMEMIT("%s=%s\n", dmr_field_rule_of(i)->stats,
+			       dmr_field_print(i, &status, text));
 	DMEMIT("memory_bytes=%llu\n", status.arena_bytes + sizeof(*pair) + sizeof(*target) +
 	       num_possible_cpus() * sizeof(struct dmr_inflight_count) +
 	       READ_ONCE(pair->scan.page_count) * PAGE_SIZE);
@@ -131,18 +113,14 @@ static int dmr_message_repair(const struct dmr_target *target, char *result, uns
 
 static int dmr_message_scan(const struct dmr_target *target, const struct dmr_message *message)
 {
-	struct dmr_pair *pair = dmr_target_pair(target);
+	int r;
 
 	if (dmr_is_read_only(target))
 		return -EROFS;
-	if (!dmr_pair_is_open(pair))
-		return -EBUSY;
-	if (!dmr_scan_control(pair->engine, message->scan)) {
+	r = dmr_scan_command(dmr_target_pair(target), message->scan);
+	if (r == -EINVAL)
 		DMERR("message 'scan': the scanner is off");
-		return -EINVAL;
-	}
-	dmr_scan_kick(pair);
-	return 0;
+	return r;
 }
 
 int dmr_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,

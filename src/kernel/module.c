@@ -5,6 +5,7 @@
 #include <linux/module.h>
 
 #include "events.h"
+#include "sysfs.h"
 #include "target.h"
 
 static int __init dmr_module_init(void)
@@ -14,15 +15,25 @@ static int __init dmr_module_init(void)
 	r = dmr_events_module_init();
 	if (r)
 		return r;
+	r = dmr_sysfs_module_init();
+	if (r)
+		goto exit_events;
 	r = dm_register_target(&dmr_target_type);
 	if (r)
-		dmr_events_module_exit();
+		goto exit_sysfs;
+	return 0;
+
+exit_sysfs:
+	dmr_sysfs_module_exit();
+exit_events:
+	dmr_events_module_exit();
 	return r;
 }
 
 static void __exit dmr_module_exit(void)
 {
 	dm_unregister_target(&dmr_target_type);
+	dmr_sysfs_module_exit();
 	dmr_events_module_exit();
 }
 

@@ -331,6 +331,7 @@ void dmr_pair_put(struct dmr_pair *pair)
 	if (!last)
 		return;
 
+	dmr_sysfs_remove(pair);
 	if (listed) {
 		dmr_pair_stop(pair);
 		mutex_lock(&dmr_registry_lock);
@@ -353,6 +354,7 @@ static void dmr_pair_init(struct dmr_pair *pair, struct mapped_device *md)
 	pair->suspended = true;
 	INIT_LIST_HEAD(&pair->errands);
 	INIT_WORK(&pair->work, dmr_pair_work);
+	dmr_sysfs_init(pair);
 }
 
 struct dmr_pair *dmr_pair_create(struct mapped_device *md, struct block_device *main,

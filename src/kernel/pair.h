@@ -26,6 +26,7 @@
 #include "dm_remap/core.h"
 #include "host.h"
 #include "scan.h"
+#include "sysfs.h"
 
 enum dmr_pair_state {
 	DMR_PAIR_NEW,     /* not listed; no other table knows it */
@@ -69,6 +70,7 @@ struct dmr_pair {
 	struct work_struct work;
 
 	struct dmr_scan scan;
+	struct dmr_sysfs sysfs;
 };
 
 /*

@@ -151,6 +151,21 @@ void dmr_scan_kick(struct dmr_pair *pair)
 	mutex_unlock(&scan->lock);
 }
 
+int dmr_scan_command(struct dmr_pair *pair, enum dmr_scan_command command)
+{
+	struct dmr_status status;
+
+	if (!dmr_pair_is_open(pair))
+		return -EBUSY;
+	dmr_engine_status(pair->engine, &status);
+	if (status.read_only_metadata)
+		return -EROFS;
+	if (!dmr_scan_control(pair->engine, command))
+		return -EINVAL;
+	dmr_scan_kick(pair);
+	return 0;
+}
+
 void dmr_scan_begin(struct dmr_pair *pair)
 {
 	struct dmr_scan *scan = &pair->scan;

@@ -16,6 +16,8 @@
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
 
+#include "dm_remap/core.h"
+
 struct dmr_host;
 struct dmr_pair;
 
@@ -44,5 +46,10 @@ void dmr_scan_stop(struct dmr_pair *pair);
  * May sleep.
  */
 void dmr_scan_kick(struct dmr_pair *pair);
+
+/* start, stop, pause, resume. -EBUSY before the pair is open, -EROFS if it is read-only, -EINVAL for
+ * pause and resume while it is off. May sleep; does not wait for the scanner.
+ */
+int dmr_scan_command(struct dmr_pair *pair, enum dmr_scan_command command);
 
 #endif

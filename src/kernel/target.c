@@ -258,7 +258,10 @@ static int dmr_preresume(struct dm_target *ti)
 static void dmr_resume(struct dm_target *ti)
 {
 	struct dmr_target *target = ti->private;
+	unsigned int noio = memalloc_noio_save();
 
+	dmr_sysfs_add(target->pair);
+	memalloc_noio_restore(noio);
 	dmr_pair_resume(target->pair);
 	dmr_events_attach(&target->pair->host.events, ti);
 }

@@ -146,7 +146,6 @@ void Engine::publish(const Tally& tally) {
     if (!s.after.is_used()) table_.set(s.slot, s.after);
     if (s.after.is_retired()) decayed_.add(1);
     if (s.after.is_free()) slots_.give_back(s.slot);
-    emit(event_of(s), s.affected() != 0 ? s.block() : Block(0), s.slot, s.affected());
   }
   if (tally.remaps != 0) slots_failing_ = 0;
   remaps_.add(tally.remaps);
@@ -157,6 +156,15 @@ void Engine::publish(const Tally& tally) {
   lost_.add(tally.lost);
   salvaged_.add(tally.salvaged);
   lost_sectors_.add(tally.lost_sectors);
+  tell_batch();
+}
+
+// What has become of each block, and of the spare: with the state that follows from all of it.
+void Engine::tell_batch() {
+  for (u32 i = 0; i < staged_count_; ++i) {
+    const Staged& s = staged_[i];
+    emit(event_of(s), s.affected() != 0 ? s.block() : Block(0), s.slot, s.affected());
+  }
   const bool was_full = spare_full_;
   spare_full_ = slots_.free() == 0;
   if (spare_full_ && !was_full) emit(DMR_EVENT_SPARE_FULL, Block(0), Slot(0), 0);

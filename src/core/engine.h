@@ -258,6 +258,7 @@ class Engine {
   Entry present(const Staged& staged) const;
   Tally tally() const;
   void publish(const Tally& tally);
+  void tell_batch();
   dmr_event_kind event_of(const Staged& staged) const;
 
   dmr_host* host_ = nullptr;

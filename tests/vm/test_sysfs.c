@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pair.h"
@@ -600,6 +601,17 @@ static void *write_all(void *unused)
 	return NULL;
 }
 
+#define RACE_SECONDS 15 /* or 40 rounds; on a slow machine three at least */
+
+static bool race_goes_on(unsigned int round)
+{
+	static time_t begun;
+
+	if (!round)
+		begun = time(NULL);
+	return round < 3 || (round < 40 && time(NULL) - begun < RACE_SECONDS);
+}
+
 static void begin(pthread_t *threads, unsigned int n, void *(*first)(void *),
 		  void *(*second)(void *))
 {
@@ -627,10 +639,10 @@ static void reads_and_writes_while_targets_come_and_go(void **state)
 	unsigned int i;
 
 	(void)state;
-	WITHIN_SECONDS(300);
+	WITHIN_SECONDS(600);
 	pair_make(&pair, NULL);
 	begin(threads, 4, read_all, write_all);
-	for (i = 0; i < 40; i++) {
+	for (i = 0; race_goes_on(i); i++) {
 		usleep(20000);
 		pair_close(&pair);
 		assert_int_equal(pair_open(&pair, ""), 0);
@@ -646,10 +658,10 @@ static void reads_and_writes_while_tables_change(void **state)
 	unsigned int i;
 
 	(void)state;
-	WITHIN_SECONDS(300);
+	WITHIN_SECONDS(600);
 	pair_make(&pair, NULL);
 	begin(threads, 4, read_all, write_all);
-	for (i = 0; i < 40; i++) {
+	for (i = 0; race_goes_on(i); i++) {
 		assert_int_equal(dm_suspend(NAME), 0);
 		usleep(5000);
 		assert_int_equal(dm_resume(NAME), 0);
@@ -696,13 +708,13 @@ static void the_module_comes_and_goes_while_files_are_read(void **state)
 	unsigned int i;
 
 	(void)state;
-	WITHIN_SECONDS(300);
+	WITHIN_SECONDS(600);
 	snprintf(target_path, sizeof(target_path), ROOT "/targets/dm-0");
 	stop = false;
 	done = refused = 0;
 	for (i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, read_all, i ? threads : NULL), 0);
-	for (i = 0; i < 10; i++)
+	for (i = 0; race_goes_on(i); i++)
 		shell("rmmod dm_remap && modprobe dm-remap");
 	end(threads, 2);
 	says("stats/targets", "0");

@@ -25,11 +25,13 @@ static struct pair pair;
 #define oracle (&pair.oracle)
 
 static int netlink = -1;
+static bool with_health; /* else these events, which follow others a second later, are passed over */
 
 struct event {
 	char kind[32];
 	unsigned int count, slot, mask, good_copies;
 	unsigned long long sector, sequence;
+	char state[16], health[16];
 };
 
 /* From now on. */
@@ -48,6 +50,7 @@ static int end_of_test(void **state)
 	if (netlink >= 0)
 		close(netlink);
 	netlink = -1;
+	with_health = false;
 	pair_end(&pair);
 	return 0;
 }
@@ -78,6 +81,15 @@ static unsigned long long number_of(const char *uevent, size_t size, const char 
 	return number;
 }
 
+static void word_of(const char *uevent, size_t size, const char *name, char *word, size_t room)
+{
+	const char *value = value_of(uevent, size, name);
+
+	if (!value)
+		fail_msg("the uevent lacks %s", name);
+	snprintf(word, room, "%s", value);
+}
+
 /* The next event of ours within @timeout_ms; false if there is none. */
 static bool next_event(struct event *event, int timeout_ms)
 {
@@ -94,7 +106,7 @@ static bool next_event(struct event *event, int timeout_ms)
 		assert_true(size > 0);
 		uevent[size] = 0;
 		kind = value_of(uevent, size, "DM_REMAP_EVENT");
-	} while (!kind);
+	} while (!kind || (!with_health && !strcmp(kind, "health")));
 	snprintf(event->kind, sizeof(event->kind), "%s", kind);
 	assert_string_equal(value_of(uevent, size, "ACTION"), "change");
 	assert_string_equal(value_of(uevent, size, "SUBSYSTEM"), "block");
@@ -107,6 +119,10 @@ static bool next_event(struct event *event, int timeout_ms)
 	event->mask = number_of(uevent, size, "DM_REMAP_MASK", 16);
 	event->good_copies = number_of(uevent, size, "DM_REMAP_GOOD_COPIES", 10);
 	event->sequence = number_of(uevent, size, "DM_REMAP_SEQUENCE", 10);
+	word_of(uevent, size, "DM_REMAP_STATE", event->state, sizeof(event->state));
+	word_of(uevent, size, "DM_REMAP_HEALTH", event->health, sizeof(event->health));
+	assert_true(number_of(uevent, size, "DM_REMAP_SCORE", 10) <= 100);
+	assert_non_null(value_of(uevent, size, "DM_REMAP_EXHAUSTION_HOURS"));
 	return true;
 }
 
@@ -244,14 +260,66 @@ static void main_failed_is_told_and_that_it_is_over(void **state)
 	assert_int_equal(oracle_write(oracle, 1000, 8, 0), 0);
 	expect_place("remap", 1000, 0, 0xff);
 	assert_int_equal(oracle_write(oracle, 1008, 8, 0), -EIO);
-	expect_place("main_failed", 0, 0, 0);
+	assert_string_equal(expect("main_failed").state, "main_failed");
 	/* What happens to a suspended device waits: udev's programs would hang on it. */
 	assert_int_equal(dm_suspend(NAME), 0);
 	message("resume_remap");
 	expect_silence();
 	assert_int_equal(dm_resume(NAME), 0);
-	expect_place("main_failed", 0, 0, 0);
+	assert_string_equal(expect("main_failed").state, "ok");
 	expect_silence();
+}
+
+/* The event of that kind that comes within some seconds, whatever else is told. */
+static struct event wait_for(const char *kind)
+{
+	const time_t begin = time(NULL);
+	struct event event;
+
+	do {
+		if (!next_event(&event, PATIENCE_MS) || time(NULL) - begin > 60)
+			fail_msg("no event %s", kind);
+	} while (strcmp(event.kind, kind));
+	return event;
+}
+
+static void set(const char *file, const char *text)
+{
+	char path[128];
+	struct stat node;
+
+	assert_int_equal(stat("/dev/mapper/" NAME, &node), 0);
+	snprintf(path, sizeof(path), "/sys/kernel/dm-remap-v4/targets/dm-%u/config/%s",
+		 minor(node.st_rdev), file);
+	put_file(path, text);
+}
+
+/* Each time the slots in use reach what is set, which may change under them. */
+static void a_spare_that_gets_low_is_told(void **state)
+{
+	(void)state;
+	pair_make(&pair, NULL);
+	listen_to_events();
+	message("remap 0 1024");
+	assert_int_equal(pair_status(&pair).used, 128);
+	wait_for("remap");
+	set("spare_low_percent", "1");
+	assert_string_equal(wait_for("spare_low").state, "ok");
+	expect_silence();
+}
+
+/* Main fails as a whole: its health follows, and is told when it does. */
+static void health_that_changes_is_told(void **state)
+{
+	(void)state;
+	pair_make_disks(&pair, NULL);
+	assert_int_equal(pair_open(&pair, "2 remap_burst 1"), 0);
+	disk_break(&pair.main, 1000, 16);
+	listen_to_events();
+	with_health = true;
+	assert_int_equal(oracle_write(oracle, 1000, 8, 0), 0);
+	assert_int_equal(oracle_write(oracle, 1008, 8, 0), -EIO);
+	assert_string_equal(wait_for("health").health, "failed");
 }
 
 /* Many at once are told together, and none is left out. */
@@ -294,6 +362,8 @@ int main(int argc, char **argv)
 		CASE(a_retired_slot_is_told),
 		CASE(copies_that_go_and_come_back_are_told),
 		CASE(main_failed_is_told_and_that_it_is_over),
+		CASE(a_spare_that_gets_low_is_told),
+		CASE(health_that_changes_is_told),
 		CASE(a_full_spare_and_thousands_of_redirections_are_told),
 	};
 

@@ -423,11 +423,16 @@ static const struct kobj_type dmr_targets_ktype = {
 };
 
 /* Who else has a reference, which only debug kernels do for a while, is waited for. */
+static void dmr_kobject_put(struct dmr_kobject *object)
+{
+	kobject_put(&object->kobj);
+	wait_for_completion(&object->released);
+}
+
 static void dmr_kobject_remove(struct dmr_kobject *object)
 {
 	kobject_del(&object->kobj);
-	kobject_put(&object->kobj);
-	wait_for_completion(&object->released);
+	dmr_kobject_put(object);
 }
 
 static int dmr_kobject_add(struct dmr_kobject *object, const struct kobj_type *type,
@@ -439,7 +444,7 @@ static int dmr_kobject_add(struct dmr_kobject *object, const struct kobj_type *t
 	init_completion(&object->released);
 	r = kobject_init_and_add(&object->kobj, type, parent, "%s", name);
 	if (r)
-		dmr_kobject_remove(object);
+		dmr_kobject_put(object);
 	return r;
 }
 

@@ -95,6 +95,16 @@ static void says(const char *file, const char *text)
 		fail_msg("%s: '%s' instead of '%s'", file, text_of(file), text);
 }
 
+/* The same within some seconds. */
+static void becomes(const char *file, const char *text)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < 600 && strcmp(text_of(file), text); tries++)
+		usleep(20000);
+	says(file, text);
+}
+
 /* 0 or a negative errno. */
 static int put_bytes(const char *file, const char *bytes, size_t size)
 {
@@ -422,6 +432,9 @@ static void what_is_written_holds_at_once(void **state)
 	assert_int_equal(oracle_write(oracle, 1008, 8, 0), 0);
 	assert_int_equal(oracle_write(oracle, 1016, 8, 0), -EIO);
 	says("./state", "main_failed");
+	/* Health is looked at once a second. */
+	becomes("./health/state", "failed");
+	assert_true(number_of("health/worst_score") <= 10);
 	says("health/worst_score", text_of("./health/score"));
 }
 
@@ -440,7 +453,10 @@ static void the_scanner_is_told_what_to_do(void **state)
 	refuses_and_keeps("./health/scan_state", "pause", 5);
 	assert_int_equal(put("./health/scan_state", "start"), 0);
 	says("./config/scan_enabled", "1");
-	assert_string_not_equal(text_of("./health/scan_state"), "off");
+	becomes("./health/scan_state", "running");
+	becomes("health/active_scans", "1");
+	assert_int_equal(put("./health/scan_state", "stop"), 0);
+	says("health/active_scans", "0");
 	pair_close(&pair);
 	assert_int_equal(pair_open(&pair, "1 read_only_metadata"), 0);
 	assert_int_equal(put("./health/scan_state", "start"), -EROFS);
@@ -522,6 +538,7 @@ static void a_pair_replaces_another(void **state)
 {
 	struct disk main, spare;
 	char table[256], uuid[64];
+	long long writes;
 	int fd;
 
 	(void)state;
@@ -529,11 +546,17 @@ static void a_pair_replaces_another(void **state)
 	disk_make(&main, "main2", &(struct disk_options){ .mib = 64 });
 	disk_make(&spare, "spare2", &(struct disk_options){ .mib = 32 });
 	snprintf(uuid, sizeof(uuid), "%s", text_of("./uuid"));
+	assert_int_equal(oracle_write(oracle, 0, 8, 0), 0);
+	says("./stats/writes", "1");
+	writes = number_of("stats/total_writes");
 	fd = open(path_of("./stats/remaps"), O_RDONLY);
 	snprintf(table, sizeof(table), "0 %llu remap %s %s", (unsigned long long)pair.length,
 		 main.path, spare.path);
 	assert_int_equal(dm_reload(NAME, table), 0);
 	assert_string_not_equal(text_of("./uuid"), uuid);
+	/* The device has counted more, but that was the other's. */
+	says("./stats/writes", "0");
+	assert_int_equal(number_of("stats/total_writes"), writes);
 	assert_int_equal(read_again(fd), -ENODEV);
 	says("stats/targets", "1");
 	close(fd);

@@ -266,6 +266,10 @@ void retest_salvages_what_reads_again(void**) {
   assert_int_equal(pair->host.events_of(DMR_EVENT_SALVAGED), 1);
   pair->main().heal();
   answers(pair->job(DMR_JOB_RETEST, 0, kSmallMain), 1, 0, 0);
+  // The state that is told is the one after all of the batch. What was lost stays counted.
+  assert_int_equal(pair->host.events.back().kind, DMR_EVENT_SALVAGED);
+  assert_int_equal(pair->host.events.back().state, DMR_STATE_OK);
+  assert_int_equal(pair->status().lost, 3);
   assert_int_equal(pair->status().lost_sectors, 0);
   assert_int_equal(pair->status().salvaged, 3);
   assert_int_equal(pair->status().state, DMR_STATE_OK);

@@ -19,6 +19,8 @@ void one_dead_copy_is_not_the_applications_business(void**) {
     assert_int_equal(pair->status().good_copies, 4);
     assert_int_equal(pair->status().state, DMR_STATE_DEGRADED);
     assert_int_equal(pair->host.events_of(DMR_EVENT_METADATA), 1);
+    for (uint32_t c = 0; c < dmr::kCopies; ++c)
+      assert_int_equal(pair->status().copies[c], c == copy ? DMR_COPY_DAMAGED : DMR_COPY_GOOD);
     survives(*pair);
     pair->spare().heal();
     assert_int_equal(dmr_engine_repair(pair->target->engine()), 5);

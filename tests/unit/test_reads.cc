@@ -84,6 +84,8 @@ void an_unreadable_sector_is_recorded_as_lost(void**) {
                                   [](const dmr_event& e) { return e.kind == DMR_EVENT_LOST; });
   assert_int_equal(event->sector, 1232);
   assert_int_equal(event->sectors_mask, 0x04);
+  assert_int_equal(event->state, DMR_STATE_DEGRADED);
+  assert_int_equal(pair->status().lost, 1);
   // It is EIO without touching a disk; its neighbours read.
   pair->must_be_unreadable(1234);
   pair->allow_unreadable(1234);

@@ -22,6 +22,7 @@ void peer_01_02_redirection_is_active_and_the_write_succeeds(void**) {
   assert_int_equal(pair->status().slots_used, 1);
   assert_int_equal(pair->status().remaps, 1);
   assert_int_equal(pair->host.events_of(DMR_EVENT_REMAP), 1);
+  assert_int_equal(pair->host.events_of(DMR_EVENT_COMMIT), 1);
   // Again and again: main is not asked any more, no other slot is taken.
   const uint64_t main_writes = pair->main().writes();
   for (int i = 0; i < 10; ++i) assert_int_equal(pair->write(1001, 1), DMR_STS_OK);

@@ -111,8 +111,9 @@ void Engine::choose_verify(u64 sector, dmr_place& place) const {
 
 void Engine::route(u64 sector, u32 sectors, dmr_direction direction, dmr_place& place) const {
   const bool one_block = sector % DMR_BLOCK_SECTORS + sectors <= DMR_BLOCK_SECTORS;
-  place = one_block ? place_in_block(sector, sectors, direction)
-                    : place_over_blocks(sector, sectors, direction);
+  // In place: no copy is made on the way of each I/O here.
+  new (&place) dmr_place(one_block ? place_in_block(sector, sectors, direction)
+                                   : place_over_blocks(sector, sectors, direction));
   if (direction == DMR_WRITE && place.kind == DMR_PLACE_MAIN) choose_verify(sector, place);
 }
 

@@ -126,7 +126,7 @@ static unsigned long dmr_inflight_sum(const struct dmr_inflight *inflight, unsig
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(inflight->count, cpu)->in[phase % 2]);
+		sum += READ_ONCE(per_cpu_ptr(inflight->count, cpu)[phase - 1]);
 	return sum;
 }
 
@@ -183,7 +183,7 @@ void dmr_host_assert_failed(const char *expression, const char *file, int line)
 int dmr_host_init(struct dmr_host *host, struct block_device *main, struct block_device *spare,
 		  const char *name)
 {
-	host->inflight.count = alloc_percpu(struct dmr_inflight_count);
+	host->inflight.count = __alloc_percpu(DMR_INFLIGHT_BYTES, DMR_INFLIGHT_BYTES);
 	if (!host->inflight.count)
 		return -ENOMEM;
 	host->inflight.phase = 1;

@@ -20,14 +20,15 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 
-struct dmr_inflight_count {
-	/* By phase % 2, which needs no check of bounds; only the sum over all CPUs means something. */
-	unsigned long in[2];
-};
+#define DMR_INFLIGHT_BYTES (2 * sizeof(unsigned long)) /* for each CPU */
 
 struct dmr_inflight {
 	unsigned long phase; /* 1 or 2 */
-	struct dmr_inflight_count __percpu *count;
+	/*
+	 * Two, by phase - 1; only the sum over all CPUs means something. No array, which kernels with
+	 * UBSan check each time.
+	 */
+	unsigned long __percpu *count;
 };
 
 /* Returns the phase, which the I/O must leave. Look up the I/O's place after this. */
@@ -37,7 +38,7 @@ static inline unsigned long dmr_inflight_enter(const struct dmr_inflight *inflig
 
 	preempt_disable();
 	phase = READ_ONCE(inflight->phase);
-	this_cpu_inc(inflight->count->in[phase % 2]);
+	this_cpu_inc(inflight->count[phase - 1]);
 	preempt_enable();
 	return phase;
 }
@@ -46,7 +47,7 @@ static inline unsigned long dmr_inflight_enter(const struct dmr_inflight *inflig
 static inline void dmr_inflight_leave(const struct dmr_inflight *inflight, unsigned long phase)
 {
 	smp_wmb(); /* pairs with the drain's: what the I/O stored is seen when it is not counted */
-	this_cpu_dec(inflight->count->in[phase % 2]);
+	this_cpu_dec(inflight->count[phase - 1]);
 }
 
 #endif

@@ -70,7 +70,7 @@ static int dmr_message_stats(const struct dmr_target *target, char *result, unsi
 			DMEMIT("%s=%s\n", dmr_field_rule_of(i)->stats,
 			       dmr_field_print(i, &status, text));
 	DMEMIT("memory_bytes=%llu\n", status.arena_bytes + sizeof(*pair) + sizeof(*target) +
-	       num_possible_cpus() * sizeof(struct dmr_inflight_count) +
+	       num_possible_cpus() * DMR_INFLIGHT_BYTES +
 	       READ_ONCE(pair->scan.page_count) * PAGE_SIZE);
 	return DMR_ANSWERED;
 }

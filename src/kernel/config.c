@@ -76,7 +76,8 @@ static int dmr_param_get(char *buffer, const struct kernel_param *param)
 	const enum dmr_config config = (enum dmr_config)(unsigned long)param->arg;
 	char text[DMR_CONFIG_TEXT_BYTES];
 
-	return sprintf(buffer, "%s\n", dmr_config_print(config, dmr_default(config), text));
+	return scnprintf(buffer, PAGE_SIZE, "%s\n",
+			 dmr_config_print(config, dmr_default(config), text));
 }
 
 static const struct kernel_param_ops dmr_param_ops = {

@@ -284,7 +284,8 @@ void Engine::load_counters() {
 }
 
 void Engine::set_config(dmr_config config, u32 value) {
-  config_[config].store(value);
+  if (config_[config].exchange(value) != value && config == DMR_CONFIG_SCAN_ENABLED)
+    scanner_.forget_commands();
   // From now on all I/O is looked at; when that ends is for the next boot to say.
   if (config == DMR_CONFIG_VERIFY_WRITES && value == DMR_VERIFY_ALL && open_.load())
     regions_.mark_all(geometry_.main_sectors);
@@ -294,8 +295,8 @@ void Engine::configure(const dmr_arguments& arguments, bool read_only) {
   read_only_.store(read_only || arguments.read_only_metadata);
   for (u32 i = 0; i < DMR_CONFIG_COUNT; ++i) {
     const bool given = arguments.config_given >> i & 1;
-    config_[i].store(given ? arguments.config[i]
-                           : dmr_config_rule_of(static_cast<dmr_config>(i))->normal);
+    const dmr_config config = static_cast<dmr_config>(i);
+    set_config(config, given ? arguments.config[i] : dmr_config_rule_of(config)->normal);
   }
 }
 
@@ -317,8 +318,10 @@ dmr_refusal Engine::open(const dmr_arguments& arguments, bool read_only, dmr_rep
   all_in_doubt_.store(0);
   gate_.store(0);
   load_counters();
-  // At main's end it goes on with the slots and copies.
-  scanner_.begin(host_, min(metadata_.header().scan_cursor_sector.load(), geometry_.target_sectors),
+  // At main's end it goes on with the slots and copies. The cursor may be another disk's.
+  const u64 cursor = metadata_.header().scan_cursor_sector.load();
+  const u32 logical = geometry_.main_logical_sectors;
+  scanner_.begin(host_, min(cursor / logical * logical, geometry_.target_sectors),
                  metadata_.header().scan_passes.load());
   if (!report.will_format) {
     metadata_.accept(verdict);
@@ -361,8 +364,6 @@ dmr_refusal Engine::adopt(const dmr_geometry& geometry, const dmr_arguments& arg
   geometry_.target_sectors = geometry.target_sectors;
   const bool could_not_write = read_only_.load();
   configure(arguments, read_only);
-  if (config(DMR_CONFIG_VERIFY_WRITES) == DMR_VERIFY_ALL)
-    regions_.mark_all(geometry_.main_sectors);
   fill_identity(metadata_.draft(), arguments);
   // Opened read-only, it may never have been committed again since it was found.
   const bool owed = could_not_write && metadata_.good_copies() < kCopies;
@@ -409,8 +410,8 @@ Status Engine::commit(const Changes& changes, const Tally& tally) {
   return status;
 }
 
-Status Engine::commit_present() {
-  const u32 good_before = metadata_.good_copies();
+Status Engine::commit_present(u32 good_before) {
+  const u32 good_now = metadata_.good_copies();
   const u32 failures_before = flush_.failures();
   const Status status = commit(Changes(), Tally{});
   if (status != Status::kOk) return status;
@@ -423,7 +424,7 @@ Status Engine::commit_present() {
     if (staged_[i].before.is_free()) slots_.give_back(staged_[i].slot);
   }
   const bool left = flush_.failures() == failures_before && metadata_ro_.exchange(0) != 0;
-  if (left || metadata_.good_copies() != good_before)
+  if (left || metadata_.good_copies() != good_now || metadata_.good_copies() != good_before)
     emit(DMR_EVENT_METADATA, Block(0), Slot(0), 0);
   return status;
 }
@@ -436,14 +437,17 @@ void Engine::settle() {
       committed.scan_cursor_sector.load() == scanner_.position() &&
       committed.scan_passes.load() == scanner_.passes())
     return;
-  if (dmr_host_now(host_) < metadata_.header().committed_seconds.load() + kSettleSeconds) return;
+  // A clock that was ahead at that time says nothing.
+  const u64 then = committed.committed_seconds.load(), now = dmr_host_now(host_);
+  if (now >= then && now - then < kSettleSeconds) return;
   (void)commit_present();
 }
 
 u32 Engine::repair() {
   if (!open_.load() || read_only_.load()) return metadata_.good_copies();
+  const u32 good_before = metadata_.good_copies();
   metadata_.verify_copies();
-  (void)commit_present();
+  (void)commit_present(good_before);
   return metadata_.good_copies();
 }
 

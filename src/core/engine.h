@@ -74,7 +74,7 @@ class Engine {
   void flush_end(u64 ticket, dmr_sts sts);
   void spare_written() { flush_.written(); }
 
-  // ---- What the scanner looks at (scanner.cc). Any context.
+  // ---- What the scanner looks at (findings.cc). Any context.
   Scanner& scanner() { return scanner_; }
   const Scanner& scanner() const { return scanner_; }
   bool is_read_only() const { return read_only_.load(); }
@@ -99,6 +99,7 @@ class Engine {
   SectorMask main_sectors_of(Block block) const;
   // Whether what the scanner finds can be mended now.
   bool can_mend() const { return may_remap() && slots_.free() != 0; }
+  bool is_spare_low() const;
   HealthInput health_input(u64 retries, u64 slow) const;
   u64 health_seconds() const;
   u64 age_seconds() const;  // not beside a commit
@@ -131,7 +132,9 @@ class Engine {
   void doubt_all();
   // Commits without changes to the table; leaves metadata_ro if it holds, enters it if not.
   Status commit(const Changes& changes, const Tally& tally);
-  Status commit_present();
+  Status commit_present() { return commit_present(metadata_.good_copies()); }
+  // @good_before: copies that were known to be good; an event tells if there are more or fewer.
+  Status commit_present(u32 good_before);
   dmr_state state() const;
   void enter_metadata_ro();
   void emit(dmr_event_kind kind, Block block, Slot slot, SectorMask mask) const;
@@ -238,7 +241,7 @@ class Engine {
   Taken unmap_block(const Piece& piece);
   Taken retest_block(const Piece& piece);
 
-  // ---- scanner.cc
+  // ---- findings.cc
   Taken found_piece(const Finding& finding, const Piece& piece);
   Taken reslot_block(const Piece& piece);
   void found_copy(u32 copy);

@@ -91,6 +91,9 @@ bool Engine::is_verified(Block block) const {
   return mode == DMR_VERIFY_ALL || (mode == DMR_VERIFY_NEAR && is_near(block));
 }
 
+// The repair worker reads it back block by block, while other requests wait.
+constexpr u32 kVerifiedSectorsMax = 512;
+
 void Engine::choose_verify(u64 sector, dmr_place& place) const {
   const u32 mode = config_[DMR_CONFIG_VERIFY_WRITES].load();
   if (mode == DMR_VERIFY_OFF) return;
@@ -107,6 +110,7 @@ void Engine::choose_verify(u64 sector, dmr_place& place) const {
     at += min(left, clear != 0 ? clear : in_block);
   }
   if (mode == DMR_VERIFY_NEAR) place.sectors = static_cast<u32>(at - sector);
+  if (place.verify) place.sectors = min(place.sectors, kVerifiedSectorsMax);
 }
 
 void Engine::route(u64 sector, u32 sectors, dmr_direction direction, dmr_place& place) const {

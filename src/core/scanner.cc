@@ -19,7 +19,8 @@ constexpr u64 kLook = kSecond;              // others may have begun or ended me
 constexpr u64 kBusyFor = kSecond;           // after somebody's I/O
 constexpr u64 kYield = 2 * kMillisecond;    // to I/O that waits ...
 constexpr u32 kYieldsMax = 50;              // ... so often, then it is the scanner's turn
-constexpr u64 kHeldUp = kMinute;            // after an error that is not the medium's
+constexpr u64 kHeldUp = kMinute;            // after an error that is not the medium's ...
+constexpr u32 kHeldMax = 3;                 // ... so often, then it is asked whether it is the place
 constexpr u32 kRoom = 1 + DMR_BLOCK_SECTORS;  // findings that one read can lead to
 constexpr u64 kSettleEvery = 10 * kMinute;
 constexpr u64 kRetestFirst = 10 * kMinute;
@@ -29,6 +30,8 @@ constexpr u64 kOwedLast = 7 * 24 * kHour;
 constexpr u64 kRevisit = 10 * kSecond;      // until a drive has forgotten a slow chunk
 constexpr u64 kSlowTimes = 8;               // as long as its neighbours ...
 constexpr u64 kSlowMore = 50 * kMillisecond;  // ... and by so much: several turns of a disk
+constexpr u64 kSlowElsewhere = 4;           // times as long as reads elsewhere, just before
+constexpr u32 kWarm = 3;                    // such reads; the first one wakes the disk
 constexpr u32 kDisturbedMax = 20;
 constexpr i64 kMeanUnit = 65536;            // so that the mean of a duty moves by parts of a millionth
 
@@ -146,8 +149,6 @@ bool Scanner::control(Engine& engine, dmr_scan_command command) {
       return true;
     case DMR_SCAN_STOP:
       engine.set_config(DMR_CONFIG_SCAN_ENABLED, 0);
-      paused_.store(0);
-      forced_.store(0);
       return true;
     case DMR_SCAN_PAUSE:
       if (on) paused_.store(1);
@@ -207,8 +208,9 @@ u64 Scanner::make_step(Engine& engine) {
   if (stalled_.load() != 0) return kLook;
   plan_owed(engine, now);
   plan_retest(engine, now);
-  const u64 next = max(due(engine, now), held_until_);
-  running_.store(next <= now);
+  const u64 wanted_at = due(engine, now);
+  running_.store(wanted_at <= now);
+  const u64 next = max(wanted_at, held_until_);
   if (next > now) return min(next - now, kTick);
   const u64 wait = pace_.wait(duty(engine));
   if (wait != 0) return min(wait, kLook);
@@ -226,7 +228,9 @@ u64 Scanner::make_step(Engine& engine) {
 }
 
 void Scanner::one_read(Engine& engine) {
-  if (bad_.active) {
+  if (held_.times >= kHeldMax && !held_.answers) {
+    ask_elsewhere(engine);
+  } else if (bad_.active) {
     bad_step(engine);
   } else if (narrow_.active || next_suspect(last_step_)) {
     narrow_step(engine);
@@ -260,19 +264,51 @@ Scanner::Answer Scanner::read(dmr_device device, u64 sector, u32 sectors) {
   if (device == DMR_MAIN) {
     share_.spend(end, took);
     own_sectors_ += sectors;
-    if (sts == DMR_STS_OK) per_mib_ = smoothed(per_mib_, max<u64>(took * 2048 / sectors, 1));
   }
   look_around(end);
   const Status status = status_of(sts);
   if (status == Status::kMedium && device == DMR_MAIN) errors_.add(1);
-  return {status, took, quiet && load_known_ && !others_wait_ && foreign == foreign_};
+  return {device, sector, status, took,
+          quiet && load_known_ && !others_wait_ && foreign == foreign_};
 }
 
-// An error that says nothing of the medium: later, at the same place.
+// A logical block that many quarters of main further on.
+u64 Scanner::elsewhere(const Engine& engine, u64 sector, u32 quarters) const {
+  const u64 length = engine.target_sectors();
+  const u32 logical = engine.main_logical_sectors();
+  return (sector + length / 4 * quarters) % length / logical * logical;
+}
+
+// An error that says nothing of the medium: later, at the same place, until it is known that the
+// device answers elsewhere. Then it is the place, and the caller passes over it: false, and the
+// answer's status is still Status::kDevice. Whatever follows it at once is waited for no more.
 bool Scanner::held_up(const Answer& answer) {
-  if (answer.status != Status::kDevice) return false;
+  if (answer.status != Status::kDevice) {
+    held_ = Held();
+    return false;
+  }
+  held_.device = answer.device;
+  held_.sector = answer.sector;
+  if (held_.answers) {
+    held_.answers = false;
+    errors_.add(1);
+    return false;
+  }
+  if (held_.times >= kHeldMax) return true;
+  ++held_.times;
   held_until_ = dmr_host_clock(host_) + kHeldUp;
   return true;
+}
+
+void Scanner::ask_elsewhere(const Engine& engine) {
+  const bool main = held_.device == DMR_MAIN;
+  const u64 errors = errors_.load();
+  const Answer answer = main ? read(DMR_MAIN, elsewhere(engine, held_.sector, 2),
+                                    engine.main_logical_sectors())
+                             : read(DMR_SPARE, 0, DMR_BLOCK_SECTORS);
+  errors_.store(errors);  // nobody asked for that place
+  held_.answers = answer.status != Status::kDevice;
+  if (!held_.answers) held_until_ = dmr_host_clock(host_) + kHeldUp;
 }
 
 // ---- A pass --------------------------------------------------------------------------------------
@@ -299,16 +335,18 @@ void Scanner::scan_main(Engine& engine) {
   if (held_up(answer)) return;
   if (answer.status != Status::kOk) {
     narrow(cursor_, cursor_ + place.sectors, false);
+    narrow_.deaf = answer.status == Status::kDevice;
   } else if (place.sectors == chunk) {
+    per_mib_ = smoothed(per_mib_, max<u64>(answer.took * 2048 / chunk, 1));
     if (usual_sectors_ != chunk) usual_ = 0;
     usual_sectors_ = chunk;
     if (is_slow(engine, answer, usual_)) {
-      suspect(cursor_, cursor_ + chunk, false);
+      suspect(cursor_, cursor_ + chunk, answer.took, false);
     } else {
       usual_ = smoothed(usual_, answer.took);
     }
   } else if (is_slow(engine, answer, 0)) {
-    suspect(cursor_, cursor_ + place.sectors, false);
+    suspect(cursor_, cursor_ + place.sectors, 0, false);
   }
   cursor_ += place.sectors;
   since_scheduled_ += place.sectors;
@@ -334,7 +372,7 @@ void Scanner::scan_slots(Engine& engine) {
     slot_until_ = slot_ + count;
     return;
   }
-  if (answer.status != Status::kOk) {
+  if (answer.status == Status::kMedium) {
     const Entry entry = engine.entry_of(Slot(slot_));
     if (entry.is_used()) found(Finding::Kind::kSlot, entry.block().value(), entry.in_slot());
   }
@@ -363,12 +401,13 @@ void Scanner::end_pass() {
 // @usual: how long its neighbours take, 0 if that is not known.
 bool Scanner::is_slow(const Engine& engine, const Answer& answer, u64 usual) const {
   if (!answer.alone) return false;
-  if (answer.took > engine.config(DMR_CONFIG_SLOW_READ_MS) * kMillisecond) return true;
+  if (answer.took > engine.config(DMR_CONFIG_SLOW_READ_MS) * kMillisecond && answer.took > 2 * usual)
+    return true;
   return usual != 0 && answer.took > kSlowTimes * usual && answer.took > usual + kSlowMore;
 }
 
 // Slow blocks come from the last one down: neighbours become one.
-void Scanner::suspect(u64 from, u64 until, bool sure) {
+void Scanner::suspect(u64 from, u64 until, u64 took, bool sure) {
   const u64 not_before = dmr_host_clock(host_) + kRevisit;
   if (suspect_count_ != 0) {
     Suspect& last = suspects_[suspect_count_ - 1];
@@ -378,13 +417,14 @@ void Scanner::suspect(u64 from, u64 until, bool sure) {
       return;
     }
   }
-  if (suspect_count_ < kSuspects) suspects_[suspect_count_++] = {from, until, not_before, sure};
+  if (suspect_count_ < kSuspects) suspects_[suspect_count_++] = {from, until, not_before, took, sure};
 }
 
 bool Scanner::next_suspect(u64 now) {
   if (suspect_count_ == 0 || suspects_[0].not_before > now) return false;
   narrow(suspects_[0].from, suspects_[0].until, true);
   narrow_.sure = suspects_[0].sure;
+  narrow_.took = suspects_[0].took;
   for (u32 i = 1; i < suspect_count_; ++i) suspects_[i - 1] = suspects_[i];
   --suspect_count_;
   return true;
@@ -400,17 +440,19 @@ void Scanner::narrow(u64 from, u64 until, bool timed) {
   narrow_.at = until;
 }
 
-// A disk that slept is slow once. Somewhere else, so that nothing near is in the drive's cache.
-void Scanner::warm_up(Engine& engine) {
-  const u64 length = engine.target_sectors();
-  const u32 logical = engine.main_logical_sectors();
-  const u64 there = (narrow_.from + length / 2) % length / logical * logical;
-  narrow_.warm = true;
-  (void)read(DMR_MAIN, there, logical);
+// A disk that slept is slow once, and one that is slow everywhere has no slow places. Somewhere else, so
+// that nothing near is in the drive's cache.
+void Scanner::warm_up(const Engine& engine) {
+  const u64 errors = errors_.load();
+  const Answer answer = read(DMR_MAIN, elsewhere(engine, narrow_.from, 1 + narrow_.warm),
+                             engine.main_logical_sectors());
+  errors_.store(errors);  // as above
+  if (narrow_.warm++ != 0 && answer.status == Status::kOk)
+    narrow_.elsewhere = min(narrow_.elsewhere, answer.took);
 }
 
 void Scanner::narrow_step(Engine& engine) {
-  if (narrow_.timed && !narrow_.warm) return warm_up(engine);
+  if (narrow_.timed && narrow_.warm < kWarm) return warm_up(engine);
   // The last sectors of the last block that are on main.
   Block block;
   SectorMask mask = 0;
@@ -424,6 +466,8 @@ void Scanner::narrow_step(Engine& engine) {
   }
   if (mask == 0) {
     narrow_.active = false;
+    // Without a slow block in it that is what a chunk takes.
+    if (narrow_.timed && !narrow_.slow) usual_ = max(usual_, narrow_.took);
     return;
   }
   u32 behind = DMR_BLOCK_SECTORS;
@@ -432,9 +476,17 @@ void Scanner::narrow_step(Engine& engine) {
   while (first > 0 && (mask >> (first - 1) & 1)) --first;
   const u64 start = first_sector(block) + first;
   const Answer answer = read(DMR_MAIN, start, behind - first);
-  if (held_up(answer)) return;
+  if (answer.status == Status::kDevice && narrow_.deaf) {
+    errors_.add(1);
+  } else if (held_up(answer)) {
+    return;
+  }
   if (answer.status == Status::kOk)
     return timed_block(engine, block, start, first_sector(block) + behind, answer);
+  if (answer.status == Status::kDevice) {
+    narrow_.at = start;
+    return;
+  }
   narrow_.at = max(first_sector(block), narrow_.from);
   bad_ = Bad();
   bad_.active = true;
@@ -447,19 +499,26 @@ void Scanner::narrow_step(Engine& engine) {
 void Scanner::timed_block(Engine& engine, Block block, u64 start, u64 end, const Answer& answer) {
   if (narrow_.timed && !answer.alone && ++narrow_.disturbed < kDisturbedMax) {
     held_until_ = dmr_host_clock(host_) + kBusyFor;
-    narrow_.warm = false;
+    narrow_.warm = 0;
+    narrow_.elsewhere = ~u64{0};
     return;
   }
   narrow_.disturbed = 0;
   narrow_.at = start;
   if (!narrow_.timed) return;
-  if (!is_slow(engine, answer, usual_block_)) {
+  if (!is_slow(engine, answer, usual_block_) ||
+      answer.took / kSlowElsewhere <= narrow_.elsewhere) {
     usual_block_ = smoothed(usual_block_, answer.took);
-  } else if (!narrow_.sure) {
-    suspect(start, end, true);
+    return;
+  }
+  narrow_.slow = true;
+  if (!narrow_.sure) {
+    suspect(start, end, 0, true);
   } else {
     slow_.add(1);
-    found(Finding::Kind::kMove, block.value(), engine.main_sectors_of(block));
+    // The last slots are for what fails.
+    if (!engine.is_spare_low())
+      found(Finding::Kind::kMove, block.value(), engine.main_sectors_of(block));
   }
 }
 
@@ -475,6 +534,8 @@ void Scanner::bad_step(Engine& engine) {
     bad_.good |= bits;
     if (bad_.tries != 0) note_retry();
     bad_.tries = 0;
+  } else if (answer.status == Status::kDevice) {
+    bad_.mask &= ~bits;
   } else if (++bad_.tries > engine.config(DMR_CONFIG_READ_RETRIES)) {
     bad_.bad |= bits;
     bad_.tries = 0;
@@ -486,7 +547,7 @@ void Scanner::bad_step(Engine& engine) {
 void Scanner::bad_end(Engine& engine) {
   const u32 logical = engine.main_logical_sectors();
   bad_.active = false;
-  if (bad_.bad == 0) note_retry();
+  if (bad_.bad == 0 && bad_.good != 0) note_retry();
   if (bad_.good != 0) found(Finding::Kind::kMove, bad_.block.value(), bad_.good);
   for (u32 s = 0; s < DMR_BLOCK_SECTORS; s += logical) {
     if (bad_.bad >> s & 1) found(Finding::Kind::kLost, bad_.block.value(), mask_of(s, logical));
@@ -571,7 +632,7 @@ void Scanner::publish_health() {
 
 void Scanner::keep_health(Engine& engine, u64 now) {
   overhead_.store(share_.ppm(now));
-  const u64 busy = engine.target_sectors() * per_mib_ / 2048;
+  const u64 busy = engine.target_sectors() / 2048 * per_mib_;
   const u64 by_duty = busy / max<u64>(static_cast<u64>(mean_duty_) / kMeanUnit, 1) * 1000000;
   pass_hours_.store((max(interval(engine), by_duty) + kHour - 1) / kHour);
   health_late_ = health_at_ != 0 && now < health_at_ + kTickSoon;
@@ -588,114 +649,9 @@ void Scanner::keep_health(Engine& engine, u64 now) {
   told_state_ = health_.state();
   if (changed || (soon && !soon_said_)) engine.emit_health(DMR_EVENT_HEALTH);
   if (soon || not_soon) soon_said_ = soon;
-  const u64 used = input.slots_total - input.slots_free;
-  const bool low = used * 100 >= u64{engine.config(DMR_CONFIG_SPARE_LOW_PERCENT)} * input.slots_total;
+  const bool low = engine.is_spare_low();
   if (low && !low_said_) engine.emit_health(DMR_EVENT_SPARE_LOW);
   low_said_ = low;
 }
-
-// ---- The repair worker's part --------------------------------------------------------------------
-
-// Sectors of one block: what the scanner saw is but a reason to look.
-Engine::Taken Engine::found_piece(const Finding& finding, const Piece& piece) {
-  if ((in_doubt(piece.block) & piece.mask) != 0) return Taken::kNo;
-  switch (finding.kind) {
-    case Finding::Kind::kMove:
-    case Finding::Kind::kLost:
-      // It may have been written since it failed: it is tried as often as anything else.
-      return main_answers() ? remap_block(piece) : Taken::kNo;
-    case Finding::Kind::kSalvage:
-      return retest_block(piece);
-    case Finding::Kind::kSlot:
-      return reslot_block(piece);
-    case Finding::Kind::kCopy:
-    case Finding::Kind::kSettle:
-      break;
-  }
-  return Taken::kNo;
-}
-
-// A slot that did not read at once gives its data to another, as long as all of it reads.
-Engine::Taken Engine::reslot_block(const Piece& piece) {
-  const SectorMask held = piece.entry.in_slot();
-  if (piece.slot == SlotIndex::kNone || held == 0) return Taken::kNo;
-  close_gate(piece.block);
-  const ReadResult slot = read_sectors(DMR_SPARE, slot_sector(piece.slot), held,
-                                       config_[DMR_CONFIG_READ_RETRIES].load(), false);
-  if (slot.good != held || slot.weak == 0) return Taken::kNo;
-  return take_slot(piece, held, piece.entry);
-}
-
-void Engine::found_copy(u32 copy) {
-  if (read_only_.load()) return;
-  const u64 good_before = metadata_.good_copies();
-  metadata_.verify_copy(copy);
-  const u64 good = metadata_.good_copies();
-  // At once if it is news; what could not be mended before is tried again once in a pass.
-  if (good < good_before || (copy + 1 == kCopies && good < kCopies)) (void)commit_present();
-}
-
-// It is looked at again when it can be mended. Whoever failed to read meanwhile has been told.
-void Engine::put_off(const Finding& finding) {
-  const bool on_main =
-      finding.kind == Finding::Kind::kMove || finding.kind == Finding::Kind::kLost;
-  if (on_main) {
-    const Block block(finding.number);
-    if ((main_sectors_of(block) & finding.mask) != 0) scanner_.owe(first_sector(block));
-  } else if (!can_mend()) {
-    scanner_.owe(geometry_.target_sectors);
-  }
-}
-
-bool Engine::mend_found() {
-  Finding finding;
-  if (!scanner_.findings().take(finding)) return false;
-  if (finding.kind == Finding::Kind::kSettle) {
-    settle();
-  } else if (finding.kind == Finding::Kind::kCopy) {
-    found_copy(static_cast<u32>(finding.number));
-  } else {
-    const Block block(finding.number);
-    salvaging_ = finding.kind == Finding::Kind::kSalvage;
-    if (may_remap())
-      (void)batch_of_one([&] { return found_piece(finding, piece_of(block, finding.mask)); });
-    salvaging_ = false;
-    put_off(finding);
-  }
-  return true;
-}
-
-// ---- What the scanner asks -----------------------------------------------------------------------
-
-SectorMask Engine::main_sectors_of(Block block) const {
-  const u64 first = first_sector(block);
-  if (first >= geometry_.target_sectors) return 0;
-  const u64 present = min<u64>(geometry_.target_sectors - first, DMR_BLOCK_SECTORS);
-  return index_.find(block).entry.on_main() & mask_of(0, static_cast<u32>(present));
-}
-
-HealthInput Engine::health_input(u64 retries, u64 slow) const {
-  HealthInput input;
-  input.slots_total = slots_.total();
-  input.slots_free = slots_.free();
-  input.decayed = decayed_.load();
-  input.retries = retries;
-  input.slow = slow;
-  input.lost = lost_sectors_.load();
-  input.good_copies = static_cast<u32>(metadata_.good_copies());
-  input.failed = main_failed_.load() || metadata_ro_.load() || slots_.free() == 0;
-  return input;
-}
-
-// Counted from long before any boot, so that a pair can be older than the clock.
-u64 Engine::health_seconds() const { return (u64{1} << 32) + dmr_host_uptime(host_); }
-
-u64 Engine::age_seconds() const {
-  const u64 created = metadata_.header().created_seconds.load();
-  const u64 now = dmr_host_now(host_);
-  return now > created ? now - created : 0;
-}
-
-void Engine::emit_health(dmr_event_kind kind) const { emit(kind, Block(0), Slot(0), 0); }
 
 }  // namespace dmr

@@ -99,6 +99,11 @@ class Scanner {
   u64 step(Engine& engine);
 
   // ---- Any context.
+  // It is switched on or off: what was asked for until then is over.
+  void forget_commands() {
+    paused_.store(0);
+    forced_.store(0);
+  }
   bool control(Engine& engine, dmr_scan_command command);
   void status(const Engine& engine, dmr_status& status) const;
   // Something it waits for has changed since its last step.
@@ -116,6 +121,8 @@ class Scanner {
 
  private:
   struct Answer {
+    dmr_device device;
+    u64 sector;
     Status status;
     u64 took;    // microseconds
     bool alone;  // nobody else had I/O on main at that time
@@ -126,7 +133,11 @@ class Scanner {
     bool active = false;
     bool timed = false;
     bool sure = false;  // of a timed one: what is slow now was so before
-    bool warm = false;  // the disk has just moved its heads for another read
+    bool deaf = false;  // the chunk has answered with no error of the medium for long enough
+    bool slow = false;  // a block was slow, of a timed one
+    u32 warm = 0;       // reads elsewhere that have just been made
+    u64 elsewhere = ~u64{0};  // how long the quickest of them took, but for the first
+    u64 took = 0;       // by the whole chunk, of a timed one that is not sure
     u64 from = 0, at = 0;
     u32 disturbed = 0;  // times in a row that somebody else was busy
   };
@@ -141,7 +152,15 @@ class Scanner {
   struct Suspect {
     u64 from = 0, until = 0;
     u64 not_before = 0;
+    u64 took = 0;
     bool sure = false;
+  };
+  // A place that answers with errors that are not the medium's.
+  struct Held {
+    u32 times = 0;         // in a row, waits in between
+    bool answers = false;  // its device does elsewhere
+    dmr_device device = DMR_MAIN;
+    u64 sector = 0;
   };
   enum class Phase : u8 { kMain, kSlots, kCopies };
 
@@ -154,18 +173,20 @@ class Scanner {
   u64 pass_due(const Engine& engine, u64 now);
   u64 due(const Engine& engine, u64 now);
   Answer read(dmr_device device, u64 sector, u32 sectors);
+  u64 elsewhere(const Engine& engine, u64 sector, u32 quarters) const;
   bool held_up(const Answer& answer);
+  void ask_elsewhere(const Engine& engine);
   void one_read(Engine& engine);
   void scan_main(Engine& engine);
   void scan_slots(Engine& engine);
   void scan_copies();
   void end_pass();
   bool is_slow(const Engine& engine, const Answer& answer, u64 usual) const;
-  void suspect(u64 from, u64 until, bool sure);
+  void suspect(u64 from, u64 until, u64 took, bool sure);
   bool next_suspect(u64 now);
   void narrow(u64 from, u64 until, bool timed);
   void narrow_step(Engine& engine);
-  void warm_up(Engine& engine);
+  void warm_up(const Engine& engine);
   void timed_block(Engine& engine, Block block, u64 start, u64 end, const Answer& answer);
   void bad_step(Engine& engine);
   void bad_end(Engine& engine);
@@ -188,6 +209,7 @@ class Scanner {
   u32 slot_ = 0;
   u32 slot_until_ = 0;
   u32 copy_ = 0;
+  Held held_;
   Narrow narrow_;
   Bad bad_;
   static constexpr u32 kSuspects = 8;
@@ -216,7 +238,7 @@ class Scanner {
   Share share_;
   u64 usual_ = 0;      // of a chunk of usual_sectors_
   u32 usual_sectors_ = 0;
-  u64 per_mib_ = 0;    // of all that is read of main
+  u64 per_mib_ = 0;    // of whole chunks
   u64 usual_block_ = 0;
   i64 mean_duty_ = 0;  // over the last hour, in parts of ppm
   u64 last_step_ = 0;

@@ -57,14 +57,21 @@ static int dmr_message_list(const struct dmr_target *target, const struct dmr_me
 	return DMR_ANSWERED;
 }
 
+/* -EBUSY: nothing is known of a pair that is not open. */
 static int dmr_message_stats(const struct dmr_target *target, char *result, unsigned int maxlen)
 {
+	static const char *const io_names[DMR_IO_COUNT] = { "reads", "writes", "read_sectors",
+							    "write_sectors" };
 	const struct dmr_pair *pair = dmr_target_pair(target);
 	struct dmr_status status = { };
 	char text[DMR_FIELD_TEXT_BYTES];
 	unsigned int sz = 0, i;
 
+	if (!dmr_pair_is_open(pair))
+		return -EBUSY;
 	dmr_engine_status(pair->engine, &status);
+	for (i = 0; i < DMR_IO_COUNT; i++)
+		DMEMIT("%s=%llu\n", io_names[i], dmr_sysfs_io(pair, i));
 	for (i = 0; i < DMR_FIELD_COUNT; i++)
 		if (dmr_field_rule_of(i)->stats)
 			DMEMIT("%s=%s\n", dmr_field_rule_of(i)->stats,

@@ -31,16 +31,16 @@ static bool dmr_scan_grow(struct dmr_scan *scan, unsigned int pages)
 
 	if (scan->page_count >= pages)
 		return true;
-	more = krealloc(scan->pages, pages * sizeof(*more), GFP_NOIO | __GFP_NOWARN);
+	more = krealloc(scan->pages, pages * sizeof(*more), GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
 	if (!more)
 		return scan->page_count;
 	scan->pages = more;
-	vecs = krealloc(scan->vecs, pages * sizeof(*vecs), GFP_NOIO | __GFP_NOWARN);
+	vecs = krealloc(scan->vecs, pages * sizeof(*vecs), GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
 	if (!vecs)
 		return scan->page_count;
 	scan->vecs = vecs;
 	while (scan->page_count < pages) {
-		struct page *page = alloc_page(GFP_NOIO | __GFP_NOWARN);
+		struct page *page = alloc_page(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
 
 		if (!page)
 			break;

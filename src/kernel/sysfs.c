@@ -33,13 +33,6 @@ static u64 dmr_totals_gone[DMR_TOTALS]; /* of targets that are no more */
 
 /* ---- Values of a target ---- */
 
-enum dmr_io {
-	DMR_IO_READS,
-	DMR_IO_WRITES,
-	DMR_IO_READ_SECTORS,
-	DMR_IO_WRITE_SECTORS,
-};
-
 static u64 dmr_io_counted(const struct dmr_pair *pair, enum dmr_io io)
 {
 	const struct block_device *whole = dm_disk(pair->md)->part0;
@@ -53,18 +46,20 @@ static u64 dmr_io_counted(const struct dmr_pair *pair, enum dmr_io io)
 		return part_stat_read(whole, sectors[STAT_READ]);
 	case DMR_IO_WRITE_SECTORS:
 		return part_stat_read(whole, sectors[STAT_WRITE]);
+	case DMR_IO_COUNT:
+		break;
 	}
 	return 0;
 }
 
-static u64 dmr_io_since(const struct dmr_pair *pair, enum dmr_io io)
+u64 dmr_sysfs_io(const struct dmr_pair *pair, enum dmr_io io)
 {
 	return dmr_io_counted(pair, io) - pair->sysfs.io_before[io];
 }
 
 static ssize_t dmr_show_io(struct dmr_pair *pair, const struct dmr_file *file, char *page)
 {
-	return sysfs_emit(page, "%llu\n", dmr_io_since(pair, file->which));
+	return sysfs_emit(page, "%llu\n", dmr_sysfs_io(pair, file->which));
 }
 
 static ssize_t dmr_show_name(struct dmr_pair *pair, const struct dmr_file *file, char *page)
@@ -153,8 +148,8 @@ static void dmr_totals_add(const struct dmr_pair *pair, u64 *totals)
 	struct dmr_status status;
 
 	dmr_engine_status(pair->engine, &status);
-	totals[DMR_TOTAL_READS] += dmr_io_since(pair, DMR_IO_READS);
-	totals[DMR_TOTAL_WRITES] += dmr_io_since(pair, DMR_IO_WRITES);
+	totals[DMR_TOTAL_READS] += dmr_sysfs_io(pair, DMR_IO_READS);
+	totals[DMR_TOTAL_WRITES] += dmr_sysfs_io(pair, DMR_IO_WRITES);
 	totals[DMR_TOTAL_REMAPS] += status.remaps - sysfs->remaps_before;
 	totals[DMR_TOTAL_LOST] += status.lost - sysfs->lost_before;
 	totals[DMR_TOTAL_ERRORS] += status.main_read_errors + status.main_write_errors -

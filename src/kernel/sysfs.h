@@ -49,12 +49,21 @@ struct dmr_kobject {
 	struct completion released;
 };
 
+/* What the block layer counts of a target's own disk. */
+enum dmr_io {
+	DMR_IO_READS,
+	DMR_IO_WRITES,
+	DMR_IO_READ_SECTORS,
+	DMR_IO_WRITE_SECTORS,
+	DMR_IO_COUNT,
+};
+
 /* A pair's part. */
 struct dmr_sysfs {
 	struct dmr_kobject directory;
 	struct list_head node; /* of the targets; empty: no directory */
 	/* When the directory was made. */
-	u64 io_before[4];
+	u64 io_before[DMR_IO_COUNT];
 	u64 remaps_before, lost_before, errors_before;
 };
 
@@ -69,6 +78,8 @@ void dmr_sysfs_init(struct dmr_pair *pair);
  * I/O (memalloc_noio_save()).
  */
 void dmr_sysfs_add(struct dmr_pair *pair);
+/* Its I/O since its directory was made. Any context. */
+u64 dmr_sysfs_io(const struct dmr_pair *pair, enum dmr_io io);
 /* The pair ends, with the devices still there. Does nothing without a directory. May sleep. */
 void dmr_sysfs_remove(struct dmr_pair *pair);
 

@@ -282,21 +282,39 @@ void a_slow_block_moves(void**) {
 }
 
 void what_is_slow_once_or_everywhere_does_not_move(void**) {
-  // A disk that wakes up, one that is slow as a whole, and one that others keep busy.
-  for (const int how : {0, 1, 2}) {
+  // A disk that wakes up, one that is slow as a whole, one that others keep busy, one that is slow as
+  // a whole beyond what is called slow, and any disk if that is set too low.
+  for (const int how : {0, 1, 2, 3, 4}) {
     Scanned pair;
+    if (how == 4) dmr_engine_config_set(pair.engine(), DMR_CONFIG_SLOW_READ_MS, 10);
     uint64_t reads = 0;
     pair.host.scan_read_takes = [&](const dmr_host::Io& io) -> uint64_t {
       ++reads;
       if (how == 0) return reads == 20 ? 8 * kSecond : io.sectors * 5;
       if (how == 1) return io.sectors * 400;  // 0.8 s a chunk
+      if (how == 3) return 1200000;
+      if (how == 4) return 12000 + io.sectors * 5;
       pair.host.foreign_sectors += 8;
       return io.sector >= 20480 && io.sector < 22528 ? 2 * kSecond : io.sectors * 5;
     };
     pair.pass();
-    pair.run(5 * kMinute);
+    pair.run(how < 3 ? 5 * kMinute : 12 * kHour);
     assert_int_equal(pair.status().slots_used, 0);
+    assert_int_equal(pair.status().slow_reads, 0);
   }
+}
+
+void slow_blocks_leave_slots_for_what_fails(void**) {
+  Scanned pair(Arguments().with_config(DMR_CONFIG_SPARE_LOW_PERCENT, 1));
+  pair.host.scan_read_takes = [&](const dmr_host::Io& io) -> uint64_t {
+    const bool hit = io.device == DMR_MAIN && io.sector < 24576 && 20480 < io.sector + io.sectors;
+    return io.sectors * 5 + (hit ? 1500000 : 0);
+  };
+  pair.pass();
+  pair.run(2 * kHour);
+  assert_true(pair.status().slow_reads > 100);
+  const uint64_t low = (kSmallSlots + 99) / 100;
+  assert_in_range(pair.status().slots_used, low, low + 1);
 }
 
 void slots_and_copies_are_looked_after(void**) {
@@ -374,19 +392,111 @@ void the_gate_is_closed_while_a_finding_is_mended(void**) {
 void errors_that_are_not_the_mediums_cost_nothing(void**) {
   for (const dmr_sts sts : {DMR_STS_TRANSPORT, DMR_STS_TIMEOUT, DMR_STS_OFFLINE,
                             DMR_STS_RESOURCE, DMR_STS_RESV_CONFLICT}) {
+    // Main as a whole, once it has read four chunks: it waits there, and goes on when that is over.
     Scanned pair;
-    pair.main().inject(read_fault(9000, 8, sts));
     assert_true(dmr_scan_control(pair.engine(), DMR_SCAN_START));
+    while (pair.status().scan_position < 8192) pair.step();
+    const uint64_t reads = pair.host.scan_reads;
+    pair.main().inject(read_fault(0, kForever, sts));
     pair.run(10 * kMinute);
-    // It waits there, and goes on when that is over.
     assert_int_equal(pair.status().scan_passes, 0);
+    assert_int_equal(pair.status().scan_state, DMR_SCAN_RUNNING);
     assert_int_equal(pair.status().scan_errors, 0);
     assert_int_equal(pair.status().scan_position, 8192);
-    assert_true(pair.host.scan_reads < 20);
+    assert_in_range(pair.host.scan_reads - reads, 5, 20);
     pair.main().heal();
     pair.run(10 * kMinute);
     assert_int_equal(pair.status().scan_passes, 1);
     assert_int_equal(pair.status().slots_used, 0);
+  }
+}
+
+void one_place_that_never_answers_ends_no_pass(void**) {
+  // A sector, a chunk and its neighbours, a lost sector, a slot; what is bad behind it is found.
+  for (const int what : {0, 1, 2, 3}) {
+    Scanned pair;
+    pair.main().inject(write_fault(800, 8));
+    assert_int_equal(pair.write(800, 8), DMR_STS_OK);
+    if (what == 2) {
+      pair.main().inject(read_fault(9000));
+      pair.pass();
+      assert_int_equal(pair.status().lost_sectors, 1);
+      pair.main().heal();
+    }
+    if (what == 3) {
+      const dmr::Slot slot(pair.entry_of(800).slot);
+      pair.spare().inject(read_fault(slot_sector(slot), 8, DMR_STS_TIMEOUT));
+    } else {
+      const uint64_t first = what == 1 ? 7000 : 9000;
+      pair.main().inject(read_fault(first, what == 1 ? 4000 : 1, DMR_STS_TIMEOUT));
+    }
+    pair.main().inject(read_fault(40001));
+    const uint32_t slots = pair.status().slots_used;
+    pair.run(28 * 24 * kHour);
+    assert_in_range(pair.status().scan_passes, 4, 9);
+    assert_int_equal(pair.status().lost_sectors, what == 2 ? 2 : 1);
+    // Not one for what does not answer.
+    assert_int_equal(pair.status().slots_used, slots + 1);
+    assert_true(pair.status().scan_errors > 0);
+    pair.main().heal();
+    pair.spare().heal();
+    pair.allow_unreadable(9000, 1);
+    pair.allow_unreadable(40001, 1);
+    pair.check_all();
+  }
+}
+
+void a_cursor_of_another_disk_is_rounded(void**) {
+  Devices devices;
+  devices.main_logical = 8;
+  Scanned pair({}, devices);
+  pair.pass();
+  pair.crash(CrashPolicy::kKeepAll);
+  for (uint32_t copy = 0; copy < 5; ++copy) {
+    auto image = Image::read(pair.spare(), copy);
+    assert_true(image.has_value());
+    image->header.scan_cursor_sector.store(2051);
+    image->seal(image->header.sequence.load());
+    image->put(pair.spare(), copy);
+  }
+  pair.must_open();
+  assert_int_equal(pair.status().scan_position, 2048);
+  pair.pass();
+  assert_int_equal(pair.status().scan_errors, 0);
+  assert_int_equal(pair.status().slots_used, 0);
+}
+
+void a_clock_that_was_ahead_keeps_nothing_from_being_kept(void**) {
+  Scanned pair;
+  pair.host.now_seconds += 12 * 365 * 86400ull;
+  pair.main().inject(write_fault(800, 8));
+  assert_int_equal(pair.write(800, 8), DMR_STS_OK);
+  pair.pass();  // from here on the clock is right again
+  pair.run(11 * kMinute);
+  dmr_engine_settle(pair.engine());
+  pair.reboot(CrashPolicy::kDropAll);
+  assert_int_equal(pair.status().scan_passes, 1);
+}
+
+// By the scanner and by repair: told when it is lost, and not again.
+void a_copy_that_is_lost_for_good_is_told_once(void**) {
+  for (const bool repair : {false, true}) {
+    Scanned pair;
+    pair.spare().inject(read_fault(dmr::kCopySector[3], 1024));
+    pair.spare().inject(write_fault(dmr::kCopySector[3], 1024));
+    for (uint32_t turn = 0; turn < 2; ++turn) {
+      pair.host.events.clear();
+      if (repair) {
+        assert_int_equal(dmr_engine_repair(pair.engine()), 4);
+      } else {
+        pair.pass();
+      }
+      assert_int_equal(pair.status().state, DMR_STATE_DEGRADED);
+      assert_int_equal(pair.host.events_of(DMR_EVENT_METADATA), turn == 0 ? 1 : 0);
+      for (const dmr_event& event : pair.host.events) {
+        if (event.kind == DMR_EVENT_METADATA) assert_int_equal(event.good_copies, 4);
+      }
+    }
   }
 }
 
@@ -637,6 +747,35 @@ void a_stopped_demand_leaves_no_debt(void**) {
   const uint64_t reads = pair.host.scan_reads;
   pair.run(12 * kHour);
   assert_in_range(pair.host.scan_reads - reads, 1, 3);
+}
+
+void switched_off_and_on_it_knows_no_command(void**) {
+  for (const dmr_scan_command command : {DMR_SCAN_START, DMR_SCAN_PAUSE}) {
+    Scanned pair;
+    pair.pass();
+    assert_true(dmr_scan_control(pair.engine(), command));
+    dmr_engine_config_set(pair.engine(), DMR_CONFIG_SCAN_ENABLED, 0);
+    pair.run(kHour);
+    dmr_engine_config_set(pair.engine(), DMR_CONFIG_SCAN_ENABLED, 1);
+    const uint64_t reads = pair.host.scan_reads;
+    pair.run(12 * kHour);
+    assert_int_equal(pair.status().scan_state, DMR_SCAN_IDLE);
+    assert_in_range(pair.host.scan_reads - reads, 1, 3);
+  }
+}
+
+void what_a_pass_takes_is_told_by_whole_chunks(void**) {
+  Scanned pair(Arguments().with_config(DMR_CONFIG_SCAN_INTERVAL_HOURS, 1));
+  pair.host.scan_read_takes = [](const dmr_host::Io& io) { return 10000 + io.sectors * 5ull; };
+  pair.main().inject(read_fault(9000, 64));
+  pair.pass();
+  assert_int_equal(pair.status().lost_sectors, 64);
+  pair.main().heal();
+  for (uint32_t i = 0; i < 40; ++i) {
+    pair.run(kMinute);
+    assert_int_equal(pair.status().expected_pass_hours, 1);
+  }
+  assert_int_equal(pair.status().lost_sectors, 0);
 }
 
 void a_reboot_among_slots_does_not_read_main_again(void**) {
@@ -916,10 +1055,15 @@ int main(int argc, char** argv) {
       cmocka_unit_test(dead_sectors_stay_dead),
       cmocka_unit_test(a_slow_block_moves),
       cmocka_unit_test(what_is_slow_once_or_everywhere_does_not_move),
+      cmocka_unit_test(slow_blocks_leave_slots_for_what_fails),
       cmocka_unit_test(slots_and_copies_are_looked_after),
       cmocka_unit_test(a_write_in_between_is_respected),
       cmocka_unit_test(the_gate_is_closed_while_a_finding_is_mended),
       cmocka_unit_test(errors_that_are_not_the_mediums_cost_nothing),
+      cmocka_unit_test(one_place_that_never_answers_ends_no_pass),
+      cmocka_unit_test(a_cursor_of_another_disk_is_rounded),
+      cmocka_unit_test(a_clock_that_was_ahead_keeps_nothing_from_being_kept),
+      cmocka_unit_test(a_copy_that_is_lost_for_good_is_told_once),
       cmocka_unit_test(a_disk_that_is_gone_costs_no_slots),
       cmocka_unit_test(findings_count_as_a_burst),
       cmocka_unit_test(nothing_moves_without_leave),
@@ -930,6 +1074,8 @@ int main(int argc, char** argv) {
       cmocka_unit_test(a_reboot_does_not_make_a_decaying_disk_healthy),
       cmocka_unit_test(commands_and_states),
       cmocka_unit_test(a_stopped_demand_leaves_no_debt),
+      cmocka_unit_test(switched_off_and_on_it_knows_no_command),
+      cmocka_unit_test(what_a_pass_takes_is_told_by_whole_chunks),
       cmocka_unit_test(a_reboot_among_slots_does_not_read_main_again),
       cmocka_unit_test(a_reboot_goes_on_where_it_was),
       cmocka_unit_test(the_duty_is_kept_at_each_state),

@@ -156,6 +156,19 @@ void a_failed_read_back_is_no_error(void**) {
 }
 
 // Zeros go to main by an operation that knows no FUA: its cache is emptied before it is asked.
+// So that nobody waits long behind it: what is longer comes in parts.
+void what_is_read_back_is_short(void**) {
+  for (const dmr_verify mode : {DMR_VERIFY_NEAR, DMR_VERIFY_ALL}) {
+    Verified pair(mode);
+    dmr_place place = {};
+    dmr_route(pair.target->engine(), 0, 32768, DMR_WRITE, &place);
+    assert_int_equal(place.kind, DMR_PLACE_MAIN);
+    assert_int_equal(place.verify, mode == DMR_VERIFY_ALL);
+    assert_true(place.sectors <= (mode == DMR_VERIFY_ALL ? 512 : kBlock));
+    assert_true(place.sectors >= 512 || mode == DMR_VERIFY_NEAR);
+  }
+}
+
 void zeros_are_on_the_medium_before_they_are_read_back(void**) {
   Verified pair;
   const std::vector<uint8_t> ones(8 * DMR_SECTOR_BYTES, 0x11), zeros(8 * DMR_SECTOR_BYTES, 0);
@@ -309,6 +322,7 @@ int main() {
       cmocka_unit_test(what_can_not_be_read_back_is_redirected),
       cmocka_unit_test(what_the_worker_writes_is_read_back),
       cmocka_unit_test(a_failed_read_back_is_no_error),
+      cmocka_unit_test(what_is_read_back_is_short),
       cmocka_unit_test(zeros_are_on_the_medium_before_they_are_read_back),
       cmocka_unit_test(off_is_off_and_all_is_all),
       cmocka_unit_test(a_reload_turns_it_on),

@@ -293,6 +293,28 @@ static void values_are_live(void **state)
 	assert_int_equal(number_of("stats/total_lost") - lost, 1);
 }
 
+static void stats_says_the_same(void **state)
+{
+	char answer[4096], line[4200];
+	unsigned int i;
+
+	(void)state;
+	pair_make(&pair, NULL);
+	assert_int_equal(put("./config/scan_enabled", "0"), 0);
+	assert_int_equal(oracle_write(oracle, 800, 16, 0), 0);
+	assert_int_equal(dm_message(NAME, "stats", answer + 1, sizeof(answer) - 1), 0);
+	answer[0] = '\n';
+	for (i = 0; i < READABLES; i++) {
+		if (strncmp(readable[i], "./", 2) || !strchr(readable[i] + 2, '/') ||
+		    !strcmp(readable[i], "./health/state") || !strcmp(readable[i], "./metadata/copies"))
+			continue;
+		snprintf(line, sizeof(line), "\n%s=%s\n", strrchr(readable[i], '/') + 1,
+			 text_of(readable[i]));
+		if (!strstr(answer, line))
+			fail_msg("not in stats: %s", line);
+	}
+}
+
 static void copies_are_told_apart(void **state)
 {
 	(void)state;
@@ -774,6 +796,7 @@ int main(int argc, char **argv)
 		CASE(a_new_target_says_what_it_is),
 		CASE(a_new_name_is_shown),
 		CASE(values_are_live),
+		CASE(stats_says_the_same),
 		CASE(copies_are_told_apart),
 		CASE(totals_include_targets_that_are_gone),
 		CASE(what_a_target_is_set_to_is_checked),

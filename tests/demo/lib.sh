@@ -59,13 +59,20 @@ bad_area() {
 	done
 }
 
-# The table of a disk with these bad places: the sectors around them are /dev/vda's.
+# The table of a disk with these bad places, and with more of them if they are given, as lines
+# "first-sector sectors target": the sectors around them are /dev/vda's.
 disk_table() {
-	bad_places | awk -v end="$(blockdev --getsz /dev/vda)" '
+	{ bad_places | sed 's/$/ error/'; echo "${1:-}"; } | sort -n | awk -v end="$(blockdev --getsz /dev/vda)" '
 		function good(to) { print at, to - at, "linear /dev/vda", at }
-		{ good($1); print $1, $2, "error"; at = $1 + $2 }
+		NF { good($1); print; at = $1 + $2 }
 		BEGIN { at = 0 }
 		END { good(end) }'
+}
+
+# change_disk PLACE: the disk gets worse while it is in use.
+change_disk() {
+	disk_table "$1" >/tmp/disk.table
+	{ dmsetup suspend disk && dmsetup reload disk </tmp/disk.table && dmsetup resume disk; } || die "cannot change the disk"
 }
 
 make_disk() {

@@ -109,8 +109,8 @@ dmr_u64 dmr_host_clock(dmr_host* host) {
 dmr_sts dmr_host_scan_read(dmr_host* host, dmr_device device, dmr_u64 sector, dmr_u32 sectors) {
   const dmr_host::Io io = {device, IoKind::kRead, sector, sectors, nullptr};
   if (host->before_scan_read) host->before_scan_read(io);
-  std::vector<uint8_t> data(size_t{sectors} * DMR_SECTOR_BYTES);
-  const dmr_sts sts = host->disk(device).read(sector, sectors, data.data());
+  host->scanned.resize(size_t{sectors} * DMR_SECTOR_BYTES);
+  const dmr_sts sts = host->disk(device).read(sector, sectors, host->scanned.data());
   host->clock_microseconds += host->scan_read_takes ? host->scan_read_takes(io) : 100;
   ++host->scan_reads;
   if (device == DMR_MAIN) host->scanned_sectors += sectors;

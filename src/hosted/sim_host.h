@@ -56,6 +56,7 @@ struct dmr_host {
   std::function<uint64_t(const Io&)> scan_read_takes;  // microseconds; 100 without
   std::function<void(const Io&)> before_scan_read;
   std::function<void(const Io&, dmr_sts)> after_scan_read;
+  std::vector<uint8_t> scanned;  // what the last read for the scanner gave
   uint64_t scan_reads = 0;
   uint64_t scanned_sectors = 0;  // of main
   // Of others.

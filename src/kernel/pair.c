@@ -67,6 +67,15 @@ static struct dmr_errand *dmr_pair_errand(struct dmr_pair *pair)
 	return errand;
 }
 
+/* Whether the scan worker waits for a finding to be mended; one for each time that it asks. */
+static bool dmr_pair_may_mend(struct dmr_pair *pair)
+{
+	if (READ_ONCE(pair->suspended) || !READ_ONCE(pair->mend))
+		return false;
+	WRITE_ONCE(pair->mend, false);
+	return true;
+}
+
 static void dmr_pair_work(struct work_struct *work)
 {
 	struct dmr_pair *pair = container_of(work, struct dmr_pair, work);
@@ -76,7 +85,7 @@ static void dmr_pair_work(struct work_struct *work)
 	for (;;) {
 		dmr_pair_recover(pair);
 		errand = dmr_pair_errand(pair);
-		if (!errand && !READ_ONCE(pair->suspended) && dmr_engine_mend_found(pair->engine))
+		if (!errand && dmr_pair_may_mend(pair) && dmr_engine_mend_found(pair->engine))
 			continue;
 		if (!errand)
 			break;
@@ -89,13 +98,17 @@ static void dmr_pair_work(struct work_struct *work)
 		kref_put(&errand->kref, dmr_errand_release);
 	}
 	memalloc_noio_restore(noio);
-	if (dmr_scan_wanted(pair->engine))
+	if (dmr_scan_wanted(pair->engine) ||
+	    (!READ_ONCE(pair->suspended) && dmr_scan_found(pair->engine)))
 		dmr_scan_kick(pair);
 }
 
 void dmr_pair_mend(struct dmr_pair *pair)
 {
+	WRITE_ONCE(pair->mend, true);
 	queue_work(pair->queue, &pair->work);
+	flush_work(&pair->work);
+	WRITE_ONCE(pair->mend, false);
 }
 
 void dmr_pair_park(struct dmr_pair *pair, struct dmr_request *request)

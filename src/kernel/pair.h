@@ -65,6 +65,7 @@ struct dmr_pair {
 	struct dmr_request *parked; /* in order of arrival */
 	struct dmr_request **parked_end;
 	bool suspended;           /* no errands are taken */
+	bool mend;                /* the scan worker waits for something found to be mended */
 	struct list_head errands; /* in order of arrival */
 	struct workqueue_struct *queue;
 	struct work_struct work;
@@ -115,7 +116,10 @@ void dmr_pair_park(struct dmr_pair *pair, struct dmr_request *request);
 int dmr_pair_repair(struct dmr_pair *pair, u32 *good_copies);
 int dmr_pair_job(struct dmr_pair *pair, struct dmr_job *job);
 
-/* Has the worker mend what the scanner has found, unless a suspend comes in between. Any context. */
+/*
+ * Has the worker mend one thing that the scanner has found, and waits; unless a suspend comes in between.
+ * By the scan worker alone.
+ */
 void dmr_pair_mend(struct dmr_pair *pair);
 
 /* No more errands; those under way stop soon. dmr_pair_resume() undoes it. May sleep. */

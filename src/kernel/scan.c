@@ -134,6 +134,7 @@ static void dmr_scan_work(struct work_struct *work)
 	memalloc_noio_restore(noio);
 	if (!dmr_engine_config(pair->engine, DMR_CONFIG_SCAN_ENABLED))
 		dmr_scan_free(&pair->scan);
+	/* Waited for here, so that nothing is being mended while this queue is frozen. */
 	if (dmr_scan_found(pair->engine))
 		dmr_pair_mend(pair);
 	/* Does nothing if somebody has kicked it meanwhile. */
@@ -174,9 +175,6 @@ void dmr_scan_begin(struct dmr_pair *pair)
 	scan->stopped = false;
 	mutex_unlock(&scan->lock);
 	dmr_scan_kick(pair);
-	/* What it had found when it was stopped. */
-	if (dmr_scan_found(pair->engine))
-		dmr_pair_mend(pair);
 }
 
 void dmr_scan_stop(struct dmr_pair *pair)

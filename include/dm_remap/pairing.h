@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Finding pairs: what the header places of a device say, and which device is the main of which
- * spare. The host looks at block devices and makes a list of what it has seen; what follows from
- * it is decided here. Nothing is written, and nothing is opened: who opens a pair examines it again.
+ * spare. The host looks at block devices and makes a list of what it has seen; what follows from it
+ * is decided here. Nothing is written or opened: who opens a pair examines it again.
  *
- * A device is untrusted: whatever its headers hold, the worst is that it is not listed, or listed as
- * damaged or ambiguous.
+ * A device is untrusted: whatever its headers hold, the worst is that it, or one whose uuid it
+ * claims, is not listed as ready.
  *
  * One thread at a time for each list; does not sleep.
  */
@@ -74,10 +74,10 @@ struct dmr_seen {
 };
 
 /*
- * Judges what lies at the five header places (DMR_BLOCK_BYTES each; NULL: can't be read) of a device
- * of so many sectors, as opening would if all table blocks were there: they are not looked at. The
- * state is none, damaged, or, until dmr_pair_up(), ready. A good copy is one whose header verifies
- * and is the winner's, byte for byte.
+ * Judges what lies at the five header places (DMR_BLOCK_BYTES each; NULL: can't be read) of a
+ * device of so many sectors, as opening would if all table blocks were there: they are not looked
+ * at. The state is none, damaged, or, until dmr_pair_up(), ready. A good copy is one whose header
+ * verifies and is the winner's, byte for byte.
  */
 void dmr_spare_judge(struct dmr_spare *spare, const void *const headers[DMR_COPIES],
 		     dmr_u64 spare_sectors);
@@ -85,10 +85,11 @@ void dmr_spare_judge(struct dmr_spare *spare, const void *const headers[DMR_COPI
 dmr_u64 dmr_header_sector(dmr_u32 copy);
 
 /*
- * Decides the state of each spare of the list. A main is never proposed that the target would refuse
- * as another one: size and logical block size must be equal, and what else both sides know must be.
- * What only one side knows counts neither way. Of several, the one with the highest confidence: 50,
- * 90 with an equal unique id or partition uuid, 100 with both; equally high ones are ambiguous.
+ * Decides the state of each spare of the list. A main is never proposed that the target would
+ * refuse as another one: size and logical block size must be equal, and what else both sides know
+ * must be. What only one side knows counts neither way. Of several, the one with the highest
+ * confidence: 50, 90 with an equal unique id or partition uuid, 100 with both; equally high ones
+ * are ambiguous.
  */
 void dmr_pair_up(struct dmr_seen *list);
 

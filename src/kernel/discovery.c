@@ -26,7 +26,7 @@
 #include "pair.h"
 
 #define DMR_LOOKS_AT_A_TIME 8
-#define DMR_LOOKS_TIME (10 * HZ)
+#define DMR_LOOK_TIME (10 * HZ)
 #define DMR_WATCH_INTERVAL (2 * HZ)
 /* Scans for one change, if devices were not ready: they become so without another sign. */
 #define DMR_WATCH_TRIES 3
@@ -56,7 +56,7 @@ static DEFINE_SPINLOCK(dmr_looks_lock);
 static LIST_HEAD(dmr_looks_running); /* under dmr_looks_lock */
 
 static DEFINE_MUTEX(dmr_scan_lock);
-static u32 dmr_scanned_sum; /* dmr_devices_sum() when the last scan began */
+static u32 dmr_scanned_sum; /* dmr_devices_sum() before the last scan; see dmr_watch_work() */
 
 /* What the last scan left. */
 static DEFINE_MUTEX(dmr_lists_lock);
@@ -80,8 +80,8 @@ static struct block_device *dmr_look_bdev(const struct dmr_look *look)
 }
 
 /*
- * Whether there is something to look at: a disk that is being added has no open device yet, and what
- * has no size (no medium, no table) nothing to read. Opening a drive may close its tray.
+ * Whether there is something to look at: a disk that is being added can't be opened yet, and what
+ * has no size (no medium, no table) has nothing to read. Opening a drive may close its tray.
  */
 static bool dmr_bdev_is_there(struct block_device *bdev)
 {
@@ -138,8 +138,8 @@ static void dmr_look_release(struct kref *kref)
 }
 
 /*
- * As read-ahead, which may fail rather than wait: a suspended device of device-mapper would keep the
- * read until it is resumed.
+ * As read-ahead, which may fail rather than wait: a suspended device of device-mapper would keep
+ * the read until it is resumed.
  */
 static bool dmr_look_read(struct block_device *bdev, u64 sector, void *buffer)
 {
@@ -155,7 +155,8 @@ static bool dmr_look_read(struct block_device *bdev, u64 sector, void *buffer)
 	return !r;
 }
 
-static void dmr_look_for_spare(struct dmr_look *look, struct block_device *bdev)
+/* Whether all header places could be read. */
+static bool dmr_look_for_spare(struct dmr_look *look, struct block_device *bdev)
 {
 	const void *headers[DMR_COPIES] = { };
 	unsigned int i, read = 0;
@@ -164,7 +165,7 @@ static void dmr_look_for_spare(struct dmr_look *look, struct block_device *bdev)
 	/* A power of two: such memory is aligned to its size. */
 	buffer = kmalloc(roundup_pow_of_two(DMR_COPIES * DMR_BLOCK_BYTES), GFP_KERNEL);
 	if (!buffer)
-		return;
+		return false;
 	for (i = 0; i < DMR_COPIES && !READ_ONCE(look->abandoned); i++) {
 		void *header = buffer + i * DMR_BLOCK_BYTES;
 
@@ -174,8 +175,8 @@ static void dmr_look_for_spare(struct dmr_look *look, struct block_device *bdev)
 		read++;
 	}
 	dmr_spare_judge(&look->seen.spare, headers, bdev_nr_sectors(bdev));
-	look->ready = read == DMR_COPIES;
 	kfree(buffer);
+	return read == DMR_COPIES;
 }
 
 static void dmr_look_at(struct dmr_look *look, struct block_device *bdev)
@@ -195,7 +196,7 @@ static void dmr_look_at(struct dmr_look *look, struct block_device *bdev)
 	if (dmr_registry_use(bdev, NULL) || seen->print.sectors < DMR_SPARE_MIN_SECTORS ||
 	    bdev_logical_block_size(bdev) > DMR_BLOCK_BYTES)
 		return;
-	dmr_look_for_spare(look, bdev);
+	look->ready = dmr_look_for_spare(look, bdev);
 }
 
 /* An open count would have device-mapper's devices refuse to be removed; this makes that wait. */
@@ -212,7 +213,9 @@ static void dmr_look_open(struct dmr_look *look)
 	handle = dmr_bdev_open(look->device->devt);
 	if (IS_ERR(handle))
 		return;
-	dmr_look_at(look, dmr_bdev_of(handle));
+	/* Its number may have been given to another device. */
+	if (dmr_bdev_of(handle) == dmr_look_bdev(look))
+		dmr_look_at(look, dmr_look_bdev(look));
 	dmr_bdev_close(handle);
 }
 
@@ -288,26 +291,28 @@ static void dmr_look_end(struct dmr_look *look)
 
 /* ---- A scan ---- */
 
-/* Drops those that do not answer in time. *@ready: all there are. -ERESTARTSYS on a signal. */
+/*
+ * When one has been waited for too long, it is dropped, and all behind it that have not answered:
+ * they began in that order. *@ready becomes false if one was not. -ERESTARTSYS on a signal.
+ */
 static int dmr_looks_wait(struct list_head *looks, bool *ready)
 {
-	const unsigned long end = jiffies + DMR_LOOKS_TIME;
+	unsigned long time = DMR_LOOK_TIME;
 	struct dmr_look *look, *next;
-	unsigned long now;
 	long r;
 
 	list_for_each_entry_safe(look, next, looks, node) {
-		now = jiffies;
-		r = wait_for_completion_interruptible_timeout(
-			&look->ended, time_before(now, end) ? end - now : 0);
+		r = wait_for_completion_interruptible_timeout(&look->ended, time);
 		if (r < 0)
 			return r;
-		if (!r) {
-			DMWARN("no_answer device=%s: passed over by discovery", look->name);
-			dmr_look_end(look);
+		if (r) {
+			*ready &= look->ready;
 			continue;
 		}
-		*ready &= look->ready;
+		time = 0;
+		*ready = false;
+		DMWARN("no_answer device=%s: passed over by discovery", look->name);
+		dmr_look_end(look);
 	}
 	return 0;
 }
@@ -405,17 +410,20 @@ static int dmr_scan_devices(bool *ready)
 {
 	struct dmr_look *look, *next;
 	LIST_HEAD(looks);
+	u32 sum;
 	int r;
 
-	r = mutex_lock_interruptible(&dmr_scan_lock);
-	if (r)
+	if (mutex_lock_interruptible(&dmr_scan_lock))
 		return -ERESTARTSYS;
-	WRITE_ONCE(dmr_scanned_sum, dmr_devices_sum());
+	/* Before the looks: what changes meanwhile is for another scan. */
+	sum = dmr_devices_sum();
 	r = dmr_for_each_bdev(dmr_look_begin, &looks);
 	if (!r)
 		r = dmr_looks_wait(&looks, ready);
 	if (!r)
 		r = dmr_lists_publish(&looks);
+	if (!r)
+		WRITE_ONCE(dmr_scanned_sum, sum);
 	list_for_each_entry_safe(look, next, &looks, node)
 		dmr_look_end(look);
 	mutex_unlock(&dmr_scan_lock);

@@ -165,7 +165,8 @@ void Run::discover() const {
   main.disk = &main;
   main.print.sectors = sizes_.main_sectors;
   main.print.logical_sectors = sizes_.main_logical;
-  std::memset(main.print.identity.unique_id, input_.setup.identity, sizeof main.print.identity.unique_id);
+  auto& unique_id = main.print.identity.unique_id;
+  std::memset(unique_id, input_.setup.identity, sizeof unique_id);
   spare.print.sectors = sizes_.spare_sectors;
   spare.print.logical_sectors = sizes_.spare_logical;
   dmr_spare_judge(&spare.spare, headers, sizes_.spare_sectors);

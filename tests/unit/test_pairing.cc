@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Discovery: what five headers say of a spare, and which device is its main. Each rule has a test; and
-// whatever is proposed is opened by the engine, which must agree.
+// Discovery: what five headers say of a spare, and which device is its main. Each rule has a test;
+// and whatever is proposed is examined by the engine, which must agree.
 #include "dm_remap/pairing.h"
 
 #include <list>
@@ -159,6 +159,8 @@ void a_later_format_and_an_interrupted_one_are_no_pair(void**) {
     block.crc.store(dmr_host_crc32(0, &block, sizeof block));
   }
   is(headers.judge(), DMR_SPARE_NONE, 0, 0);
+  headers.spoil(2);
+  is(headers.judge(), DMR_SPARE_NONE, 0, 0);
   headers = Headers();
   dmr::FormatMark mark;
   dmr::make_mark(mark);
@@ -167,6 +169,8 @@ void a_later_format_and_an_interrupted_one_are_no_pair(void**) {
   headers.spoil(1);
   is(headers.judge(), DMR_SPARE_NONE, 0, 0);
   headers.put(1, image_of(print_of(kSmallMain)));
+  is(headers.judge(), DMR_SPARE_DAMAGED, 7, 1);
+  headers.put(2, image_of(print_of(kSmallMain), 6));
   is(headers.judge(), DMR_SPARE_DAMAGED, 7, 1);
   headers.put(2, image_of(print_of(kSmallMain)));
   is(headers.judge(), DMR_SPARE_READY, 7, 2);
@@ -314,13 +318,15 @@ void what_can_t_be_a_main_is_not_proposed(void**) {
 }
 
 void a_part_of_the_same_disk_beside_the_spare_may_be_main(void**) {
-  Machine machine;
-  dmr_seen& spare = machine.spare(image_of(print_of(kSmallMain)));
-  dmr_seen& main = machine.device(print_of(kSmallMain));
-  main.disk = spare.disk;
-  main.first_sector = kSmallSpare;
-  machine.pair_up();
-  is_pair(spare, main, 50, 3);
+  for (const bool before : {false, true}) {
+    Machine machine;
+    dmr_seen& spare = machine.spare(image_of(print_of(kSmallMain)));
+    dmr_seen& main = machine.device(print_of(kSmallMain));
+    main.disk = spare.disk;
+    (before ? spare : main).first_sector = before ? kSmallMain : kSmallSpare;
+    machine.pair_up();
+    is_pair(spare, main, 50, 3);
+  }
 }
 
 // The constructor's own limits.
@@ -331,6 +337,24 @@ void a_spare_with_larger_logical_blocks_has_no_main(void**) {
   spare.print.logical_sectors = 8;
   machine.pair_up();
   is_alone(spare, DMR_SPARE_MAIN_MISSING);
+}
+
+void an_uneven_main_is_none(void**) {
+  const dmr_fingerprint uneven = print_of(kSmallMain + 4, nullptr, nullptr, 8);
+  Machine machine;
+  machine.device(uneven);
+  dmr_seen& spare = machine.spare(image_of(uneven));
+  machine.pair_up();
+  is_alone(spare, DMR_SPARE_MAIN_MISSING);
+}
+
+// What was crafted so is one like any other.
+void a_uuid_of_zeros_is_one_too(void**) {
+  Machine machine;
+  dmr_seen& main = machine.device(print_of(kSmallMain));
+  dmr_seen& spare = machine.spare(image_of(print_of(kSmallMain), 7, 0));
+  machine.pair_up();
+  is_pair(spare, main, 50, 3);
 }
 
 void equal_mains_are_ambiguous(void**) {
@@ -469,6 +493,8 @@ int main() {
       cmocka_unit_test(what_can_t_be_a_main_is_not_proposed),
       cmocka_unit_test(a_part_of_the_same_disk_beside_the_spare_may_be_main),
       cmocka_unit_test(a_spare_with_larger_logical_blocks_has_no_main),
+      cmocka_unit_test(an_uneven_main_is_none),
+      cmocka_unit_test(a_uuid_of_zeros_is_one_too),
       cmocka_unit_test(equal_mains_are_ambiguous),
       cmocka_unit_test(the_one_that_is_known_wins_in_any_order),
       cmocka_unit_test(a_uuid_that_is_seen_twice_is_ambiguous),

@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -93,7 +95,7 @@ static void scan(void)
 	assert_int_equal(put("scan", "1\n"), 0);
 }
 
-/* The line of @file whose word @column (from 1) is @word, "" if there is none; fails at a second one. */
+/* The line of @file whose word @column (from 1) is @word, "" if there is none; at most one is. */
 static const char *line_of(const char *file, unsigned int column, const char *word)
 {
 	static char line[512], copy[LONGEST_LIST];
@@ -461,6 +463,32 @@ static void a_loop_device_set_up_late_is_found(void **state)
 	assert_true(state_becomes("loop3", "", 15));
 }
 
+/* The device is not new any more when it can be read at last. */
+static void what_was_not_ready_is_looked_at_again(void **state)
+{
+	const struct pair_options options = { .main.mib = MAIN_MIB, .wrap_spare = true };
+	unsigned int tries;
+	long long last;
+
+	(void)state;
+	pair_make_disks(&pair, &options);
+	assert_int_equal(pair_open(&pair, ""), 0);
+	pair_close(&pair);
+	scan();
+	last = number_of("last_scan");
+	sleep(1);
+	assert_int_equal(dm_suspend(WRAPPED_SPARE), 0);
+	assert_int_equal(put("auto_scan", "1"), 0);
+	disk_make(&others[0], "other", &(struct disk_options){ .mib = 32 });
+	for (tries = 0; tries < 150 && number_of("last_scan") == last; tries++)
+		usleep(100000);
+	assert_null(strstr(text_of("devices", 4096), "dm-"));
+	assert_int_equal(dm_resume(WRAPPED_SPARE), 0);
+	for (tries = 0; tries < 150 && !strstr(text_of("devices", 4096), "dm-"); tries++)
+		usleep(100000);
+	assert_non_null(strstr(text_of("devices", 4096), "dm-"));
+}
+
 /* ---- In nobody's way ---- */
 
 static atomic_bool stop;
@@ -567,9 +595,8 @@ static void devices_come_and_go_while_they_are_read(void **state)
 	}
 	end_scans(thread);
 	print_message("%u rounds, %u scans\n", rounds, scans);
-	assert_true(rounds > 1 && scans > 1);
-	shell("i=0; until rmmod scsi_debug 2>/dev/null; do i=$((i + 1)); [ $i -lt 50 ] || exit 1; "
-	      "sleep 0.1; done");
+	assert_true(rounds > 0 && scans > 0);
+	scsi_end();
 	scan();
 	is_state("spare", "ready");
 }
@@ -629,6 +656,25 @@ static void a_suspended_device_does_not_stop_it(void **state)
 	assert_non_null(strstr(text_of("devices", 4096), "dm-"));
 }
 
+static void a_signal_ends_the_wait(void)
+{
+	struct timespec begin, end;
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		put("scan", "1");
+		_exit(0);
+	}
+	sleep(2);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	kill(child, SIGTERM);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	assert_true(end.tv_sec - begin.tv_sec < 3);
+}
+
 static void a_device_that_hangs_is_passed_over(void **state)
 {
 	const struct pair_options options = { .main.mib = MAIN_MIB,
@@ -645,6 +691,14 @@ static void a_device_that_hangs_is_passed_over(void **state)
 	copy_headers(pair.spare.path, others[0].path, 0);
 	pair_wrap(&pair, WRAPPED_SPARE, 0, pair.spare.sectors, "delay 25000");
 	kmsg = kmsg_open();
+	a_signal_ends_the_wait();
+	/* What it was about is not waited for again. */
+	scan();
+	is_state("other", "ambiguous");
+	assert_false(kmsg_says(kmsg, "no_answer"));
+	/* A suspend has dm-delay give up the old reads. */
+	pair_wrap(&pair, WRAPPED_SPARE, 0, pair.spare.sectors, "delay 25000");
+	sleep(1);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	scan();
 	assert_true(kmsg_says(kmsg, "no_answer device=dm-"));
@@ -697,6 +751,7 @@ int main(int argc, char **argv)
 		CASE(what_main_is_known_by_raises_the_confidence),
 		CASE(what_comes_is_found_if_that_is_wanted),
 		CASE(a_loop_device_set_up_late_is_found),
+		CASE(what_was_not_ready_is_looked_at_again),
 		CASE(devices_are_read_only_and_not_claimed),
 		CASE(devices_come_and_go_while_they_are_read),
 		CASE(long_lists_are_whole),

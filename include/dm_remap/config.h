@@ -37,6 +37,7 @@ enum dmr_config {
 	DMR_CONFIG_COUNT,
 
 	DMR_CONFIG_DEBUG_LEVEL = DMR_CONFIG_COUNT, /* of the module */
+	DMR_CONFIG_AUTO_SCAN, /* of the module: look for spares when block devices come and go */
 	DMR_CONFIG_ALL,
 };
 

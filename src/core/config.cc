@@ -24,6 +24,7 @@ constexpr dmr_config_rule kRules[DMR_CONFIG_ALL] = {
     {"verify_writes", DMR_VERIFY_NEAR, DMR_VERIFY_OFF, DMR_VERIFY_ALL, kVerifyWords},
     {"spare_low_percent", 80, 1, 100, nullptr},
     {"debug_level", 0, 0, 3, nullptr},
+    {"auto_scan", 1, 0, 1, nullptr},
 };
 
 bool parse_value(const dmr_config_rule& rule, const char* text, u32& value) {

@@ -4,6 +4,8 @@
 // And what the engine says of itself. Contract: docs/ON_DISK_FORMAT.md, "Opening".
 #include "engine.h"
 
+#include "pairing.h"
+
 namespace dmr {
 namespace {
 
@@ -55,10 +57,6 @@ Pieces lay_out(void* arena, const dmr_geometry& geometry) {
   return p;
 }
 
-bool same_or_absent(const u8* a, const u8* b, usize bytes) {
-  return is_zero(a, bytes) || is_zero(b, bytes) || memcmp(a, b, bytes) == 0;
-}
-
 }  // namespace
 
 usize Engine::arena_bytes(const dmr_geometry& geometry) { return lay_out(nullptr, geometry).bytes; }
@@ -87,13 +85,8 @@ Engine* Engine::create(void* arena, const dmr_geometry& geometry, const dmr_main
 dmr_refusal Engine::check_identity(const Header& header, const dmr_arguments& arguments) const {
   if (arguments.uuid_given && memcmp(arguments.uuid, header.uuid, sizeof header.uuid) != 0)
     return DMR_REFUSED_OTHER_PAIR;
-  const bool same =
-      header.main_sectors.load() == geometry_.main_sectors &&
-      header.main_logical_sectors.load() == geometry_.main_logical_sectors &&
-      same_or_absent(header.main_unique_id, identity_.unique_id, sizeof identity_.unique_id) &&
-      same_or_absent(header.main_partition_uuid, identity_.partition_uuid,
-                     sizeof identity_.partition_uuid);
-  if (same) return DMR_ACCEPTED;
+  const dmr_fingerprint main = {geometry_.main_sectors, geometry_.main_logical_sectors, identity_};
+  if (match(fingerprint_of(header), main) != 0) return DMR_ACCEPTED;
   if (!arguments.adopt_main) return DMR_REFUSED_OTHER_MAIN;
   for (u32 b = 0; b < header.table_blocks.load(); ++b) {
     if (!entries_plausible(*table_.block(b), b, header.slots.load(), geometry_.main_sectors,

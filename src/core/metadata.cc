@@ -29,19 +29,11 @@ Status Metadata::flush_spare() {
 void Metadata::read_headers() {
   Header* header = reinterpret_cast<Header*>(readback_);
   for (u32 c = 0; c < kCopies; ++c) {
-    CopyView& view = views_[c];
-    view = CopyView{};
-    view.readable = read_spare(kCopySector[c], kTableBlockSectors, header);
-    if (!view.readable) continue;
-    view.kind = classify_header(*header);
-    if (view.kind != HeaderKind::kValid) continue;
-    view.header_crc = header->crc.load();
-    memcpy(view.uuid, header->uuid, sizeof view.uuid);
-    view.sequence = Sequence(header->sequence.load());
-    view.table_blocks = header->table_blocks.load();
-    view.slots = header->slots.load();
-    memcpy(listed_crc_[c], header->table_crc, sizeof listed_crc_[c]);
-    view.tables_crc = dmr_host_crc32(0, header->table_crc, sizeof header->table_crc);
+    views_[c] = CopyView{};
+    if (!read_spare(kCopySector[c], kTableBlockSectors, header)) continue;
+    views_[c] = view_of(*header);
+    if (views_[c].kind == HeaderKind::kValid)
+      memcpy(listed_crc_[c], header->table_crc, sizeof listed_crc_[c]);
   }
 }
 

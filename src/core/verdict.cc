@@ -3,6 +3,20 @@
 
 namespace dmr {
 
+CopyView view_of(const Header& header) {
+  CopyView view;
+  view.readable = true;
+  view.kind = classify_header(header);
+  if (view.kind != HeaderKind::kValid) return view;
+  view.header_crc = header.crc.load();
+  memcpy(view.uuid, header.uuid, sizeof view.uuid);
+  view.sequence = Sequence(header.sequence.load());
+  view.table_blocks = header.table_blocks.load();
+  view.slots = header.slots.load();
+  view.tables_crc = dmr_host_crc32(0, header.table_crc, sizeof header.table_crc);
+  return view;
+}
+
 bool same_candidate(const CopyView& a, const CopyView& b) {
   return a.kind == HeaderKind::kValid && b.kind == HeaderKind::kValid &&
          a.sequence == b.sequence && a.tables_crc == b.tables_crc &&

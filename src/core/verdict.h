@@ -48,6 +48,8 @@ struct Verdict {
 inline constexpr u32 kOpenQuorum = 2;
 inline constexpr u32 kWriteQuorum = 4;
 
+// What a header that was read says; which table blocks there are is for the caller to find.
+CopyView view_of(const Header& header);
 bool same_candidate(const CopyView& a, const CopyView& b);
 Verdict judge(const CopyView (&copies)[kCopies]);
 

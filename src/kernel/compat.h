@@ -12,8 +12,15 @@
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
 #include <linux/device-mapper.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/numa.h>
+#include <linux/sysfs.h>
 
+#include "probed/bdev_file.h"
 #include "probed/bi_offset.h"
+#include "probed/const_bin_attribute.h"
+#include "probed/disk_limits.h"
 #include "probed/dm_devt_from_path.h"
 
 #if BITS_PER_LONG != 64
@@ -52,6 +59,51 @@ static inline dev_t dmr_dev_from_word(const char *word)
 	return dm_get_dev_t(word);
 #endif
 }
+
+/* An open block device: read-only, claimed by nobody. Task context; opening and closing may sleep. */
+#if DMR_HAVE_BDEV_FILE
+typedef struct file *dmr_bdev_handle; /* or ERR_PTR */
+static inline dmr_bdev_handle dmr_bdev_open(dev_t dev)
+{
+	return bdev_file_open_by_dev(dev, BLK_OPEN_READ, NULL, NULL);
+}
+static inline struct block_device *dmr_bdev_of(dmr_bdev_handle handle)
+{
+	return file_bdev(handle);
+}
+/* Closed when it returns: a work item's fput() would leave that to another one. Kernel threads only. */
+static inline void dmr_bdev_close(dmr_bdev_handle handle)
+{
+	__fput_sync(handle);
+}
+#else
+typedef struct block_device *dmr_bdev_handle;
+static inline dmr_bdev_handle dmr_bdev_open(dev_t dev)
+{
+	return blkdev_get_by_dev(dev, FMODE_READ, NULL);
+}
+static inline struct block_device *dmr_bdev_of(dmr_bdev_handle handle)
+{
+	return handle;
+}
+static inline void dmr_bdev_close(dmr_bdev_handle handle)
+{
+	blkdev_put(handle, FMODE_READ);
+}
+#endif
+
+/* A disk that is not added; NULL or ERR_PTR if there is no memory. */
+#if DMR_HAVE_DISK_LIMITS
+#define dmr_alloc_disk() blk_alloc_disk(NULL, NUMA_NO_NODE)
+#else
+#define dmr_alloc_disk() blk_alloc_disk(NUMA_NO_NODE)
+#endif
+
+#if DMR_HAVE_CONST_BIN_ATTRIBUTE
+#define DMR_BIN_CONST const
+#else
+#define DMR_BIN_CONST
+#endif
 
 /*
  * Whether the I/O of @q's disk is counted. Disks without a request queue, device-mapper's among them,

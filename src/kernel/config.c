@@ -9,6 +9,7 @@
 #include <linux/string.h>
 
 #include "config.h"
+#include "discovery.h"
 #include "log.h"
 
 /* Parameters are set before anything of the module runs, so nobody can fill in the defaults first:
@@ -53,6 +54,8 @@ int dmr_default_set(enum dmr_config config, const char *text)
 		return r;
 	WRITE_ONCE(dmr_settings[config], value);
 	set_bit(config, &dmr_is_set);
+	if (config == DMR_CONFIG_AUTO_SCAN)
+		dmr_discovery_watch();
 	return 0;
 }
 
@@ -91,6 +94,8 @@ static const struct kernel_param_ops dmr_param_ops = {
 
 DMR_PARAM(debug_level, DMR_CONFIG_DEBUG_LEVEL,
 	  "what is told in the kernel log, 0 (default) to 3");
+DMR_PARAM(auto_scan, DMR_CONFIG_AUTO_SCAN,
+	  "1 (default): look for spares when block devices come and go; 0: do not");
 /* Of targets that are made later, unless their table says otherwise. */
 DMR_PARAM(read_retries, DMR_CONFIG_READ_RETRIES, "tries of a read that failed, 0 to 100");
 DMR_PARAM(remap_burst, DMR_CONFIG_REMAP_BURST,

@@ -144,10 +144,9 @@ void dmr_devices_put(struct dm_target *ti, struct dmr_target *target)
 	dm_put_device(ti, target->main);
 }
 
-void dmr_devices_identify(const struct dmr_target *target, struct dmr_main_identity *identity)
+void dmr_devices_identify(struct block_device *main, struct dmr_main_identity *identity)
 {
 	static const enum blk_unique_id types[] = { BLK_UID_NAA, BLK_UID_EUI64, BLK_UID_T10 };
-	struct block_device *main = target->main_bdev;
 	const struct block_device_operations *fops = main->bd_disk->fops;
 	unsigned int i;
 

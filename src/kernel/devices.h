@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The two devices of a table line: opening them, what they are, what can't be used.
- * Constructor; may sleep.
+ * Constructor, or discovery for what a device is; may sleep.
  */
 #ifndef DMR_DEVICES_H
 #define DMR_DEVICES_H
@@ -16,7 +16,7 @@ int dmr_devices_get(struct dm_target *ti, struct dmr_target *target, const char 
 		    const char *spare);
 void dmr_devices_put(struct dm_target *ti, struct dmr_target *target);
 
-/* What tells main from other disks, as far as its driver says. */
-void dmr_devices_identify(const struct dmr_target *target, struct dmr_main_identity *identity);
+/* What tells main from other disks, as far as its driver says. @main is open. */
+void dmr_devices_identify(struct block_device *main, struct dmr_main_identity *identity);
 
 #endif

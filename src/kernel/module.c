@@ -4,6 +4,7 @@
  */
 #include <linux/module.h>
 
+#include "discovery.h"
 #include "events.h"
 #include "sysfs.h"
 #include "target.h"
@@ -15,9 +16,12 @@ static int __init dmr_module_init(void)
 	r = dmr_events_module_init();
 	if (r)
 		return r;
-	r = dmr_sysfs_module_init();
+	r = dmr_discovery_module_init();
 	if (r)
 		goto exit_events;
+	r = dmr_sysfs_module_init();
+	if (r)
+		goto exit_discovery;
 	r = dm_register_target(&dmr_target_type);
 	if (r)
 		goto exit_sysfs;
@@ -25,6 +29,8 @@ static int __init dmr_module_init(void)
 
 exit_sysfs:
 	dmr_sysfs_module_exit();
+exit_discovery:
+	dmr_discovery_module_exit();
 exit_events:
 	dmr_events_module_exit();
 	return r;
@@ -34,6 +40,7 @@ static void __exit dmr_module_exit(void)
 {
 	dm_unregister_target(&dmr_target_type);
 	dmr_sysfs_module_exit();
+	dmr_discovery_module_exit();
 	dmr_events_module_exit();
 }
 

@@ -311,6 +311,40 @@ void dmr_pair_opened(struct dmr_pair *pair, bool opened)
 	mutex_unlock(&dmr_registry_lock);
 }
 
+static void dmr_pair_describe(const struct dmr_pair *pair, struct dmr_seen *seen)
+{
+	struct dmr_spare *spare = &seen->spare;
+	struct dmr_status status;
+
+	dmr_engine_status(pair->engine, &status);
+	memset(spare, 0, sizeof(*spare));
+	spare->state = DMR_SPARE_ACTIVE;
+	memcpy(spare->uuid, status.uuid, sizeof(spare->uuid));
+	memcpy(spare->label, status.label, sizeof(spare->label));
+	spare->sequence = status.sequence;
+	spare->good_copies = status.good_copies;
+	seen->live_main = pair->host.bdev[DMR_MAIN]->bd_dev;
+}
+
+enum dmr_use dmr_registry_use(const struct block_device *bdev, struct dmr_seen *seen)
+{
+	enum dmr_use use = DMR_USE_NONE;
+	struct dmr_pair *pair;
+
+	mutex_lock(&dmr_registry_lock);
+	list_for_each_entry(pair, &dmr_registry, node) {
+		if (pair->state == DMR_PAIR_OPEN && pair->host.bdev[DMR_SPARE] == bdev) {
+			use = DMR_USE_SPARE;
+			if (seen)
+				dmr_pair_describe(pair, seen);
+		} else if (dmr_pair_uses(pair, bdev) || dm_disk(pair->md) == bdev->bd_disk) {
+			use = max(use, DMR_USE_BUSY);
+		}
+	}
+	mutex_unlock(&dmr_registry_lock);
+	return use;
+}
+
 /* ---- Lifetime ---- */
 
 static void dmr_pair_free(struct dmr_pair *pair)

@@ -24,6 +24,7 @@
 #include <linux/workqueue.h>
 
 #include "dm_remap/core.h"
+#include "dm_remap/pairing.h"
 #include "host.h"
 #include "scan.h"
 #include "sysfs.h"
@@ -94,6 +95,16 @@ struct dmr_pair *dmr_pair_find(struct mapped_device *md, struct block_device *ma
 struct dmr_pair *dmr_pair_claim(struct dmr_pair *pair);
 /* What became of the opening that dmr_pair_claim() announced. May sleep. */
 void dmr_pair_opened(struct dmr_pair *pair, bool opened);
+/*
+ * What live pairs have to do with @bdev, for discovery. If it is an open one's spare, and @seen is not
+ * NULL, its spare and live_main are filled in. May sleep.
+ */
+enum dmr_use {
+	DMR_USE_NONE,
+	DMR_USE_BUSY,  /* it shares sectors with a main or spare, or is the target itself */
+	DMR_USE_SPARE, /* it is the spare of an open pair */
+};
+enum dmr_use dmr_registry_use(const struct block_device *bdev, struct dmr_seen *seen);
 /* The last reference ends the pair: waits for I/O in flight and for the worker. May sleep. */
 void dmr_pair_put(struct dmr_pair *pair);
 

@@ -10,7 +10,9 @@
 #include <linux/rcupdate.h>
 #include <linux/string.h>
 
+#include "compat.h"
 #include "config.h"
+#include "discovery.h"
 #include "dm_remap/fields.h"
 #include "log.h"
 #include "pair.h"
@@ -141,6 +143,39 @@ static int dmr_store_default(struct dmr_pair *pair, const struct dmr_file *file,
 	return dmr_default_set(file->which, text);
 }
 
+static ssize_t dmr_show_discovering(struct dmr_pair *none, const struct dmr_file *file, char *page)
+{
+	return sysfs_emit(page, "%d\n", dmr_discovering());
+}
+
+static int dmr_store_discover(struct dmr_pair *none, const struct dmr_file *file, const char *text)
+{
+	char word[DMR_LINE_WORD_BYTES];
+
+	if (dmr_line_word(text, word) || strcmp(word, "1"))
+		return -EINVAL;
+	return dmr_discover();
+}
+
+static ssize_t dmr_show_last_scan(struct dmr_pair *none, const struct dmr_file *file, char *page)
+{
+	return sysfs_emit(page, "%lld\n", dmr_discovery_last());
+}
+
+static ssize_t dmr_read_devices(struct file *opened, struct kobject *kobj,
+				DMR_BIN_CONST struct bin_attribute *attr, char *buffer, loff_t offset,
+				size_t size)
+{
+	return dmr_discovery_read(DMR_DISCOVERY_DEVICES, buffer, offset, size);
+}
+
+static ssize_t dmr_read_pairs(struct file *opened, struct kobject *kobj,
+			      DMR_BIN_CONST struct bin_attribute *attr, char *buffer, loff_t offset,
+			      size_t size)
+{
+	return dmr_discovery_read(DMR_DISCOVERY_PAIRS, buffer, offset, size);
+}
+
 /* Adds what the target has seen since its directory was made. */
 static void dmr_totals_add(const struct dmr_pair *pair, u64 *totals)
 {
@@ -203,6 +238,12 @@ static ssize_t dmr_show_summary(struct dmr_pair *none, const struct dmr_file *fi
 		.attr = { .name = (_name), .mode = 0444 }, .show = (_show), .which = (_which) \
 	}
 
+#define DMR_WRITABLE(_name, _show, _store, _which)                                         \
+	{                                                                                  \
+		.attr = { .name = (_name), .mode = 0644 }, .show = (_show),                \
+		.store = (_store), .which = (_which)                                       \
+	}
+
 static struct dmr_file dmr_own_files[] = {
 	DMR_READABLE("name", dmr_show_name, 0),
 	DMR_READABLE("main", dmr_show_device, DMR_MAIN),
@@ -235,10 +276,27 @@ static struct dmr_file dmr_health_files[] = {
 	DMR_READABLE("overhead_ppm", dmr_show_summary, DMR_SUMMARY_OVERHEAD_PPM),
 };
 
+static struct dmr_file dmr_discovery_files[] = {
+	DMR_WRITABLE("scan", dmr_show_discovering, dmr_store_discover, 0),
+	DMR_WRITABLE("auto_scan", dmr_show_default, dmr_store_default, DMR_CONFIG_AUTO_SCAN),
+	DMR_READABLE("last_scan", dmr_show_last_scan, 0),
+};
+
+/* A page is not enough for these. */
+static DMR_BIN_CONST struct bin_attribute dmr_devices_file = {
+	.attr = { .name = "devices", .mode = 0444 }, .read = dmr_read_devices
+};
+static DMR_BIN_CONST struct bin_attribute dmr_pairs_file = {
+	.attr = { .name = "pairs", .mode = 0444 }, .read = dmr_read_pairs
+};
+static DMR_BIN_CONST struct bin_attribute *DMR_BIN_CONST dmr_discovery_bins[] = {
+	&dmr_devices_file, &dmr_pairs_file, NULL,
+};
+
 /* Named and filled by the core's tables. */
 static struct dmr_file dmr_field_files[DMR_FIELD_COUNT];
 static struct dmr_file dmr_config_files[DMR_CONFIG_COUNT];
-static struct dmr_file dmr_default_files[DMR_CONFIG_ALL];
+static struct dmr_file dmr_default_files[DMR_CONFIG_AUTO_SCAN]; /* which is in discovery/ */
 
 #define DMR_FILES_MAX (DMR_FIELD_COUNT + DMR_CONFIG_ALL) /* in one directory; more than enough */
 
@@ -267,6 +325,7 @@ static struct attribute *dmr_root_top_list[DMR_FILES_MAX + 1];
 static struct attribute *dmr_root_stats_list[DMR_FILES_MAX + 1];
 static struct attribute *dmr_root_health_list[DMR_FILES_MAX + 1];
 static struct attribute *dmr_root_config_list[DMR_FILES_MAX + 1];
+static struct attribute *dmr_discovery_list[DMR_FILES_MAX + 1];
 
 static const struct attribute_group dmr_root_top_group = { .attrs = dmr_root_top_list };
 static const struct attribute_group dmr_root_stats_group = { .name = "stats",
@@ -275,11 +334,14 @@ static const struct attribute_group dmr_root_health_group = { .name = "health",
 							      .attrs = dmr_root_health_list };
 static const struct attribute_group dmr_root_config_group = { .name = "config",
 							      .attrs = dmr_root_config_list };
+static const struct attribute_group dmr_discovery_group = { .name = "discovery",
+							    .attrs = dmr_discovery_list,
+							    .bin_attrs = dmr_discovery_bins };
 
 /* A group more is a directory more; its files are struct dmr_file. */
 static const struct attribute_group *dmr_root_groups[] = {
 	&dmr_root_top_group, &dmr_root_stats_group, &dmr_root_health_group,
-	&dmr_root_config_group, NULL,
+	&dmr_root_config_group, &dmr_discovery_group, NULL,
 };
 
 static struct attribute **dmr_list_of(enum dmr_directory directory)
@@ -319,10 +381,9 @@ static void dmr_fill_fields(void)
 			continue;
 		file = &dmr_field_files[i];
 		*file = (struct dmr_file)DMR_READABLE(rule->name, dmr_show_field, i);
-		if (i == DMR_FIELD_SCAN_STATE) {
-			file->attr.mode = 0644;
-			file->store = dmr_store_scan;
-		}
+		if (i == DMR_FIELD_SCAN_STATE)
+			*file = (struct dmr_file)DMR_WRITABLE(rule->name, dmr_show_field,
+							      dmr_store_scan, i);
 		dmr_list_add(dmr_list_of(rule->directory), file, 1);
 	}
 }
@@ -332,16 +393,14 @@ static void dmr_fill_config(void)
 	const char *name;
 	unsigned int i;
 
-	for (i = 0; i < DMR_CONFIG_ALL; i++) {
+	for (i = 0; i < ARRAY_SIZE(dmr_default_files); i++) {
 		name = dmr_config_rule_of(i)->name;
-		dmr_default_files[i] = (struct dmr_file)DMR_READABLE(name, dmr_show_default, i);
-		dmr_default_files[i].attr.mode = 0644;
-		dmr_default_files[i].store = dmr_store_default;
+		dmr_default_files[i] = (struct dmr_file)DMR_WRITABLE(name, dmr_show_default,
+								     dmr_store_default, i);
 		if (i >= DMR_CONFIG_COUNT)
 			continue;
-		dmr_config_files[i] = (struct dmr_file)DMR_READABLE(name, dmr_show_config, i);
-		dmr_config_files[i].attr.mode = 0644;
-		dmr_config_files[i].store = dmr_store_config;
+		dmr_config_files[i] = (struct dmr_file)DMR_WRITABLE(name, dmr_show_config,
+								    dmr_store_config, i);
 	}
 	dmr_list_add(dmr_config_list, dmr_config_files, ARRAY_SIZE(dmr_config_files));
 	dmr_list_add(dmr_root_config_list, dmr_default_files, ARRAY_SIZE(dmr_default_files));
@@ -354,6 +413,7 @@ static void dmr_fill_lists(void)
 	dmr_list_add(dmr_root_top_list, dmr_version_files, ARRAY_SIZE(dmr_version_files));
 	dmr_list_add(dmr_root_stats_list, dmr_total_files, ARRAY_SIZE(dmr_total_files));
 	dmr_list_add(dmr_root_health_list, dmr_health_files, ARRAY_SIZE(dmr_health_files));
+	dmr_list_add(dmr_discovery_list, dmr_discovery_files, ARRAY_SIZE(dmr_discovery_files));
 	dmr_fill_fields();
 	dmr_fill_config();
 }

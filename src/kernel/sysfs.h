@@ -19,6 +19,9 @@
  * those that are gone, and is not held while a directory is made or removed. Below the suspend lock
  * come: making a directory, and removing another pair's.
  *
+ * discovery/scan is the exception: it takes what discovery.h says, the registry's mutex among it, and
+ * waits for I/O. It is in the root's directory, which goes when there are no targets left.
+ *
  * What is shown of I/O is what the block layer counts for the target's own disk, so nothing is
  * counted here.
  */

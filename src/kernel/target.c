@@ -86,7 +86,7 @@ static int dmr_make_pair(struct dm_target *ti, struct dmr_target *target)
 	struct dmr_report report = { };
 	enum dmr_refusal refusal;
 
-	dmr_devices_identify(target, &identity);
+	dmr_devices_identify(target->main_bdev, &identity);
 	target->pair = dmr_pair_create(dm_table_get_md(ti->table), target->main_bdev,
 				       target->spare_bdev, &target->geometry, &identity);
 	if (IS_ERR(target->pair)) {

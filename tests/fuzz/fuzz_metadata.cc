@@ -7,6 +7,7 @@
 //  - no call takes for ever;
 //  - two blocks never share a slot, every slot is one of the spare's, and lookups, list and status
 //    agree with one another;
+//  - discovery says no more of it than may stand in a list, and proposes no main of another size;
 //  - what was opened without a fault opens again, the same, and each sector reads as it was written
 //    last, or fails.
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <random>
 #include <set>
 
+#include "dm_remap/pairing.h"
 #include "hosted/sim_host.h"
 #include "hosted/sim_target.h"
 #include "image.h"
@@ -62,6 +64,7 @@ class Run {
   };
   void note_io(const SimHost::Io& io);
   void begin_action(uint64_t main_from = 0, uint64_t main_to = 0);
+  void discover() const;
   dmr_refusal open(const dmr_arguments& arguments, bool read_only);
   void reopen(uint32_t how);
   Range range_of(const Record& record) const;
@@ -142,6 +145,42 @@ Run::Run(const Input& input, const Sizes& sizes)
   host_.before_io = [this](const SimHost::Io& io) { note_io(io); };
 }
 
+// It stands in tables and lists as it is.
+void check_label(const char (&label)[DMR_LABEL_BYTES]) {
+  MUST(std::memchr(label, 0, sizeof label) != nullptr);
+  for (const char* c = label; *c != 0; ++c)
+    MUST((std::isalnum(static_cast<unsigned char>(*c)) != 0) || std::strchr("_.-", *c) != nullptr);
+}
+
+void Run::discover() const {
+  alignas(DMR_BLOCK_BYTES) static uint8_t blocks[DMR_COPIES][DMR_BLOCK_BYTES];
+  const void* headers[DMR_COPIES];
+  for (uint32_t c = 0; c < DMR_COPIES; ++c) {
+    host_.spare.peek(dmr_header_sector(c), DMR_BLOCK_SECTORS, blocks[c]);
+    headers[c] = input_.setup.retries >> c & 1 ? nullptr : blocks[c];
+  }
+  dmr_seen main = {}, spare = {};
+  spare.next = &main;
+  main.number = 1;
+  main.disk = &main;
+  main.print.sectors = sizes_.main_sectors;
+  main.print.logical_sectors = sizes_.main_logical;
+  auto& unique_id = main.print.identity.unique_id;
+  std::memset(unique_id, input_.setup.identity, sizeof unique_id);
+  spare.print.sectors = sizes_.spare_sectors;
+  spare.print.logical_sectors = sizes_.spare_logical;
+  dmr_spare_judge(&spare.spare, headers, sizes_.spare_sectors);
+  dmr_pair_up(&spare);
+  MUST(dmr_spare_state_name(spare.spare.state)[0] != 0);
+  MUST(spare.spare.good_copies <= DMR_COPIES);
+  check_label(spare.spare.label);
+  MUST((spare.main != nullptr) == (spare.spare.state == DMR_SPARE_READY));
+  if (spare.main == nullptr) return;
+  MUST(spare.main == &main && spare.spare.main.sectors == main.print.sectors);
+  MUST(spare.spare.main.logical_sectors == main.print.logical_sectors);
+  MUST(spare.confidence >= 50 && spare.confidence <= 100);
+}
+
 dmr_refusal Run::open(const dmr_arguments& arguments, bool read_only) {
   dmr_main_identity identity = {};
   std::memset(identity.unique_id, input_.setup.identity, sizeof identity.unique_id);
@@ -176,6 +215,7 @@ void Run::open_crafted() {
   if (setup.flags & fuzz::kNoAutoRemap) arguments.config_given |= 1u << DMR_CONFIG_AUTO_REMAP;
   const bool read_only_table = (setup.flags & fuzz::kReadOnlyTable) != 0;
   read_only_ = read_only_table || arguments.read_only_metadata;
+  discover();
   if (open(arguments, read_only_table) != DMR_ACCEPTED) return;
   sound_ = !read_only_ && host_.spare.faults().empty();
   check();
@@ -395,10 +435,7 @@ void Run::check() {
   MUST(status.slots_used + status.slots_retired <= status.slots_total);
   MUST(status.good_copies <= DMR_COPIES);
   if (sound_) MUST(status.good_copies == DMR_COPIES && status.state != DMR_STATE_METADATA_RO);
-  // It stands in the table line as it is.
-  MUST(std::memchr(status.label, 0, sizeof status.label) != nullptr);
-  for (const char* c = status.label; *c != 0; ++c)
-    MUST((std::isalnum(static_cast<unsigned char>(*c)) != 0) || std::strchr("_.-", *c) != nullptr);
+  check_label(status.label);
   entries_ = list_all();
   std::set<uint64_t> blocks, slots;
   uint64_t lost = 0;

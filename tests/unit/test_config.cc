@@ -43,6 +43,7 @@ constexpr Expected kExpected[] = {
     {"verify_writes", DMR_VERIFY_NEAR, DMR_VERIFY_OFF, DMR_VERIFY_ALL},
     {"spare_low_percent", 80, 1, 100},
     {"debug_level", 0, 0, 3},
+    {"auto_scan", 1, 0, 1},
 };
 
 void names_defaults_and_ranges(void**) {

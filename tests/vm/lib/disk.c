@@ -176,7 +176,8 @@ void scsi_make(char *name, unsigned int size, const char *parameters)
 
 void scsi_end(void)
 {
-	shell("rmmod scsi_debug");
+	/* Discovery may be reading it. */
+	shell("i=0; until rmmod scsi_debug; do i=$((i + 1)); [ $i -lt 50 ] || exit 1; sleep 0.1; done");
 }
 
 int kmsg_open(void)

@@ -158,6 +158,11 @@ static int ask_create(void) { return dm_create(NAME, pair_table(&pair, "")); }
 
 static void settle_create(int r)
 {
+	static unsigned int refused;
+
+	/* Nothing is open; to see what that left on the spare takes longest, so every eighth does it. */
+	if (r && ++refused % 8)
+		return;
 	if (r)
 		assert_int_equal(dm_create(NAME, pair_table(&pair, "")), 0);
 	oracle_reopen(oracle, "/dev/mapper/" NAME);

@@ -29,11 +29,12 @@ dmsetup message target 0 scan start || die "no scan"
 until [ "$(redirected)" -ge 5 ]; do sleep 0.1; done
 echo freezer >/sys/power/pm_test || die "no tests of sleep"
 during sleep 5
-[ "$moved" -ge 5 ] || die "there is not enough to mend"
+[ "$moved" -ge 8 ] || die "there is not enough to mend"
 awake=$read
 during sleep_for_a_test
 [ "$read" -le $((awake / 10)) ] || die "it was read"
-[ "$moved" -le 1 ] || die "it was mended"
+# Those around it.
+[ "$moved" -le 3 ] || die "it was mended"
 during sleep 5
-[ "$moved" -ge 5 ] || die "it does not go on afterwards"
+[ "$moved" -ge 8 ] || die "it does not go on afterwards"
 dmsetup remove target

@@ -4,8 +4,9 @@
  * spare. The host looks at block devices and makes a list of what it has seen; what follows from it
  * is decided here. Nothing is written or opened: who opens a pair examines it again.
  *
- * A device is untrusted: whatever its headers hold, the worst is that it, or one whose uuid it
- * claims, is not listed as ready.
+ * A device is untrusted: whatever its headers hold, the worst is that it is listed as ready for a
+ * main that has no other spare, or that one whose uuid or main it claims is ambiguous. So whoever opens
+ * pairs by themselves has to know the uuid.
  *
  * One thread at a time for each list; does not sleep.
  */
@@ -23,7 +24,7 @@ enum dmr_spare_state {
 	DMR_SPARE_ACTIVE,       /* a live target's */
 	DMR_SPARE_READY,        /* its main is there */
 	DMR_SPARE_MAIN_MISSING, /* no device could be its main */
-	DMR_SPARE_AMBIGUOUS,    /* several could be, or another device has the same uuid */
+	DMR_SPARE_AMBIGUOUS,    /* several could be, or another spare has the same uuid or main */
 	DMR_SPARE_DAMAGED,      /* would be refused without further options: below the open quorum */
 };
 const char *dmr_spare_state_name(enum dmr_spare_state state); /* Any. */
@@ -89,7 +90,7 @@ dmr_u64 dmr_header_sector(dmr_u32 copy);
  * refuse as another one: size and logical block size must be equal, and what else both sides know
  * must be. What only one side knows counts neither way. Of several, the one with the highest
  * confidence: 50, 90 with an equal unique id or partition uuid, 100 with both; equally high ones
- * are ambiguous.
+ * are ambiguous, and so are two spares with the same main. A spare is nobody's main.
  */
 void dmr_pair_up(struct dmr_seen *list);
 

@@ -60,8 +60,8 @@ u32 suits(const dmr_seen& spare, const dmr_seen& main) {
   const dmr_fingerprint& print = main.print;
   const dmr_geometry geometry = {print.sectors, spare.print.sectors, print.sectors,
                                  print.logical_sectors, spare.print.logical_sectors};
-  if (main.unfit || overlap(spare, main) || dmr_geometry_check(&geometry) != DMR_ACCEPTED ||
-      print.sectors % print.logical_sectors != 0)
+  if (main.unfit || main.spare.state != DMR_SPARE_NONE || overlap(spare, main) ||
+      dmr_geometry_check(&geometry) != DMR_ACCEPTED || print.sectors % print.logical_sectors != 0)
     return 0;
   return match(spare.spare.main, print);
 }
@@ -119,6 +119,14 @@ void decide(const dmr_seen* list, dmr_seen& seen) {
   if (seen.spare.state != DMR_SPARE_READY) seen.main = nullptr;
 }
 
+// An old spare of a main that has got another one would show old data.
+bool main_is_shared(const dmr_seen* list, const dmr_seen& spare) {
+  for (const dmr_seen* other = list; other != nullptr; other = other->next) {
+    if (other != &spare && other->main == spare.main) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 dmr_fingerprint fingerprint_of(const Header& header) {
@@ -167,6 +175,13 @@ dmr_u64 dmr_header_sector(dmr_u32 copy) { return dmr::kCopySector[copy]; }
 
 void dmr_pair_up(dmr_seen* list) {
   for (dmr_seen* seen = list; seen != nullptr; seen = seen->next) dmr::decide(list, *seen);
+  for (dmr_seen* seen = list; seen != nullptr; seen = seen->next) {
+    if (seen->spare.state == DMR_SPARE_READY && dmr::main_is_shared(list, *seen))
+      seen->spare.state = DMR_SPARE_AMBIGUOUS;
+  }
+  for (dmr_seen* seen = list; seen != nullptr; seen = seen->next) {
+    if (seen->spare.state == DMR_SPARE_AMBIGUOUS) seen->main = nullptr;
+  }
 }
 
 const char* dmr_spare_state_name(dmr_spare_state state) {

@@ -25,7 +25,7 @@
 #include "log.h"
 #include "pair.h"
 
-#define DMR_LOOKS_AT_A_TIME 8
+#define DMR_LOOKS_AT_A_TIME 8 /* and those left behind that have not answered yet */
 #define DMR_LOOK_TIME (10 * HZ)
 #define DMR_WATCH_INTERVAL (2 * HZ)
 /* Scans for one change, if devices were not ready: they become so without another sign. */
@@ -34,7 +34,7 @@
 #define DMR_DEVICE_NAME_BYTES (DISK_NAME_LEN + 8) /* a partition's number may follow */
 #define DMR_LINE_BYTES 256                        /* more than any line needs */
 
-/* A look at one device. Two references: the scan's, and the work's. */
+/* A look at one device. References: the scan's, and the work's once it is started. */
 struct dmr_look {
 	struct dmr_seen seen;
 	struct kref kref;
@@ -42,6 +42,7 @@ struct dmr_look {
 	char name[DMR_DEVICE_NAME_BYTES];
 	struct work_struct work;
 	struct completion ended;
+	unsigned long deadline; /* jiffies; once it is started */
 	bool abandoned; /* nobody waits */
 	bool ready;     /* it was opened, and its headers could be read, if it may be a spare */
 	struct list_head node;    /* of the scan */
@@ -57,6 +58,7 @@ static LIST_HEAD(dmr_looks_running); /* under dmr_looks_lock */
 
 static DEFINE_MUTEX(dmr_scan_lock);
 static u32 dmr_scanned_sum; /* dmr_devices_sum() before the last scan; see dmr_watch_work() */
+static bool dmr_late_answer; /* from a look that was abandoned */
 
 /* What the last scan left. */
 static DEFINE_MUTEX(dmr_lists_lock);
@@ -199,14 +201,33 @@ static void dmr_look_at(struct dmr_look *look, struct block_device *bdev)
 	look->ready = dmr_look_for_spare(look, bdev);
 }
 
-/* An open count would have device-mapper's devices refuse to be removed; this makes that wait. */
-static void dmr_look_open(struct dmr_look *look)
+/*
+ * An open count would have device-mapper's devices refuse to be removed; a reference makes that wait
+ * for the read. But a request-based one that is suspended keeps even a read-ahead until it is resumed,
+ * which can't happen any more once it is being removed: that one has to refuse.
+ */
+static struct mapped_device *dmr_look_md(const struct dmr_look *look)
 {
 	struct mapped_device *md = dm_get_md(look->device->devt);
+
+	/* The number may have been given to another device. */
+	if (md && (dm_disk(md)->part0 != dmr_look_bdev(look) ||
+		   queue_is_mq(bdev_get_queue(dmr_look_bdev(look))))) {
+		dm_put(md);
+		return NULL;
+	}
+	return md;
+}
+
+static void dmr_look_open(struct dmr_look *look)
+{
+	struct block_device *bdev = dmr_look_bdev(look);
+	struct mapped_device *md;
 	dmr_bdev_handle handle;
 
+	md = dmr_look_md(look);
 	if (md) {
-		dmr_look_at(look, dmr_look_bdev(look));
+		dmr_look_at(look, bdev);
 		dm_put(md);
 		return;
 	}
@@ -214,8 +235,8 @@ static void dmr_look_open(struct dmr_look *look)
 	if (IS_ERR(handle))
 		return;
 	/* Its number may have been given to another device. */
-	if (dmr_bdev_of(handle) == dmr_look_bdev(look))
-		dmr_look_at(look, dmr_look_bdev(look));
+	if (dmr_bdev_of(handle) == bdev)
+		dmr_look_at(look, bdev);
 	dmr_bdev_close(handle);
 }
 
@@ -228,6 +249,8 @@ static void dmr_look_work(struct work_struct *work)
 	spin_lock(&dmr_looks_lock);
 	list_del(&look->running);
 	spin_unlock(&dmr_looks_lock);
+	if (READ_ONCE(look->abandoned))
+		WRITE_ONCE(dmr_late_answer, true);
 	complete(&look->ended);
 	kref_put(&look->kref, dmr_look_release);
 }
@@ -255,18 +278,24 @@ static void dmr_look_name(struct dmr_look *look)
 			*c = '?';
 }
 
-static int dmr_look_begin(struct block_device *bdev, void *data)
+struct dmr_looks {
+	struct list_head list;
+	bool ready; /* false: some device was not */
+};
+
+static int dmr_look_add(struct block_device *bdev, void *data)
 {
-	struct list_head *looks = data;
+	struct dmr_looks *looks = data;
 	struct dmr_look *look;
 
-	if (dmr_look_is_running(bdev->bd_dev))
-		return 0; /* since an earlier scan */
+	if (dmr_look_is_running(bdev->bd_dev)) {
+		looks->ready = false; /* since an earlier scan */
+		return 0;
+	}
 	look = kzalloc(sizeof(*look), GFP_KERNEL);
 	if (!look)
 		return -ENOMEM;
 	kref_init(&look->kref);
-	kref_get(&look->kref);
 	look->device = get_device(&bdev->bd_device);
 	dmr_look_name(look);
 	look->seen.number = bdev->bd_dev;
@@ -274,12 +303,18 @@ static int dmr_look_begin(struct block_device *bdev, void *data)
 	look->seen.first_sector = bdev->bd_start_sect;
 	INIT_WORK(&look->work, dmr_look_work);
 	init_completion(&look->ended);
-	list_add_tail(&look->node, looks);
+	list_add_tail(&look->node, &looks->list);
+	return 0;
+}
+
+static void dmr_look_start(struct dmr_look *look)
+{
+	kref_get(&look->kref);
+	look->deadline = jiffies + DMR_LOOK_TIME;
 	spin_lock(&dmr_looks_lock);
 	list_add(&look->running, &dmr_looks_running);
 	spin_unlock(&dmr_looks_lock);
 	queue_work(dmr_look_queue, &look->work);
-	return 0;
 }
 
 static void dmr_look_end(struct dmr_look *look)
@@ -291,26 +326,27 @@ static void dmr_look_end(struct dmr_look *look)
 
 /* ---- A scan ---- */
 
-/*
- * When one has been waited for too long, it is dropped, and all behind it that have not answered:
- * they began in that order. *@ready becomes false if one was not. -ERESTARTSYS on a signal.
- */
-static int dmr_looks_wait(struct list_head *looks, bool *ready)
+/* One that has been waited for too long is dropped, and its place is free. -ERESTARTSYS on a signal. */
+static int dmr_looks_run(struct dmr_looks *looks)
 {
-	unsigned long time = DMR_LOOK_TIME;
 	struct dmr_look *look, *next;
-	long r;
+	struct list_head *waiting = looks->list.next;
+	unsigned int running = 0;
+	long r, left;
 
-	list_for_each_entry_safe(look, next, looks, node) {
-		r = wait_for_completion_interruptible_timeout(&look->ended, time);
+	list_for_each_entry_safe(look, next, &looks->list, node) {
+		for (; waiting != &looks->list && running < DMR_LOOKS_AT_A_TIME; running++) {
+			dmr_look_start(list_entry(waiting, struct dmr_look, node));
+			waiting = waiting->next;
+		}
+		left = look->deadline - jiffies;
+		r = wait_for_completion_interruptible_timeout(&look->ended, max(left, 0L));
 		if (r < 0)
 			return r;
-		if (r) {
-			*ready &= look->ready;
+		running--;
+		looks->ready &= r && look->ready;
+		if (r)
 			continue;
-		}
-		time = 0;
-		*ready = false;
 		DMWARN("no_answer device=%s: passed over by discovery", look->name);
 		dmr_look_end(look);
 	}
@@ -405,11 +441,11 @@ static int dmr_lists_publish(struct list_head *looks)
 	return r;
 }
 
-/* *@ready becomes false if some device was not. */
+/* *@ready: whether all devices were. */
 static int dmr_scan_devices(bool *ready)
 {
+	struct dmr_looks looks = { .list = LIST_HEAD_INIT(looks.list), .ready = true };
 	struct dmr_look *look, *next;
-	LIST_HEAD(looks);
 	u32 sum;
 	int r;
 
@@ -417,14 +453,15 @@ static int dmr_scan_devices(bool *ready)
 		return -ERESTARTSYS;
 	/* Before the looks: what changes meanwhile is for another scan. */
 	sum = dmr_devices_sum();
-	r = dmr_for_each_bdev(dmr_look_begin, &looks);
+	r = dmr_for_each_bdev(dmr_look_add, &looks);
 	if (!r)
-		r = dmr_looks_wait(&looks, ready);
+		r = dmr_looks_run(&looks);
 	if (!r)
-		r = dmr_lists_publish(&looks);
+		r = dmr_lists_publish(&looks.list);
 	if (!r)
 		WRITE_ONCE(dmr_scanned_sum, sum);
-	list_for_each_entry_safe(look, next, &looks, node)
+	*ready = looks.ready;
+	list_for_each_entry_safe(look, next, &looks.list, node)
 		dmr_look_end(look);
 	mutex_unlock(&dmr_scan_lock);
 	return r;
@@ -467,17 +504,21 @@ ssize_t dmr_discovery_read(enum dmr_discovery_list which, char *buffer, loff_t o
 
 static void dmr_watch_work(struct work_struct *work)
 {
-	bool ready = true;
+	static u32 last_sum;
+	const u32 sum = dmr_devices_sum();
+	bool ready;
 
 	if (!dmr_default(DMR_CONFIG_AUTO_SCAN))
 		return;
-	if (dmr_devices_sum() != READ_ONCE(dmr_scanned_sum))
+	/* What is still changing is left alone: a device that is open can be in its owner's way. */
+	if (sum == last_sum && (sum != READ_ONCE(dmr_scanned_sum) || xchg(&dmr_late_answer, false)))
 		dmr_watch_tries = DMR_WATCH_TRIES;
-	if (dmr_watch_tries) {
+	if (sum == last_sum && dmr_watch_tries) {
 		dmr_watch_tries--;
 		if (!dmr_scan_devices(&ready) && ready)
 			dmr_watch_tries = 0;
 	}
+	last_sum = sum;
 	queue_delayed_work(dmr_watch_queue, &dmr_watch, DMR_WATCH_INTERVAL);
 }
 
@@ -510,10 +551,10 @@ int dmr_discovery_module_init(void)
 	r = dmr_find_block_class();
 	if (r)
 		return r;
-	dmr_look_queue = alloc_workqueue("dm-remap-look", WQ_UNBOUND, DMR_LOOKS_AT_A_TIME);
+	dmr_look_queue = alloc_workqueue("dm-remap-look", WQ_UNBOUND, 0);
 	if (!dmr_look_queue)
 		return -ENOMEM;
-	dmr_watch_queue = alloc_workqueue("dm-remap-watch", WQ_UNBOUND | WQ_FREEZABLE, 1);
+	dmr_watch_queue = alloc_workqueue("dm-remap-watch", WQ_UNBOUND, 1);
 	if (!dmr_watch_queue) {
 		destroy_workqueue(dmr_look_queue);
 		return -ENOMEM;

@@ -513,16 +513,13 @@ void dmr_sysfs_init(struct dmr_pair *pair)
 
 void dmr_sysfs_remove(struct dmr_pair *pair)
 {
-	bool listed;
-
 	mutex_lock(&dmr_sysfs_lock);
-	listed = !list_empty(&pair->sysfs.node);
-	if (listed) {
+	if (!list_empty(&pair->sysfs.node)) {
 		list_del_init(&pair->sysfs.node);
 		dmr_totals_add(pair, dmr_totals_gone);
 	}
 	mutex_unlock(&dmr_sysfs_lock);
-	if (listed)
+	if (pair->sysfs.directory.kobj.state_in_sysfs)
 		dmr_kobject_remove(&pair->sysfs.directory);
 }
 
@@ -562,21 +559,21 @@ void dmr_sysfs_add(struct dmr_pair *pair)
 	int r;
 
 	/* Added and removed under the suspend lock, or by who ends the pair: nobody else does now. */
-	if (!list_empty(&pair->sysfs.node))
+	if (list_empty(&pair->sysfs.node)) {
+		former = dmr_sysfs_former(pair);
+		if (former)
+			dmr_sysfs_remove(former);
+		dmr_sysfs_begin(pair);
+		mutex_lock(&dmr_sysfs_lock);
+		list_add_tail(&pair->sysfs.node, &dmr_sysfs_pairs);
+		mutex_unlock(&dmr_sysfs_lock);
+	}
+	if (pair->sysfs.directory.kobj.state_in_sysfs)
 		return;
-	former = dmr_sysfs_former(pair);
-	if (former)
-		dmr_sysfs_remove(former);
-	dmr_sysfs_begin(pair);
 	r = dmr_kobject_add(&pair->sysfs.directory, &dmr_pair_ktype, &dmr_targets.kobj,
 			    dm_disk(pair->md)->disk_name);
-	if (r) {
+	if (r)
 		DMWARN("no_sysfs dev=%s errno=%d", pair->name, -r);
-		return;
-	}
-	mutex_lock(&dmr_sysfs_lock);
-	list_add_tail(&pair->sysfs.node, &dmr_sysfs_pairs);
-	mutex_unlock(&dmr_sysfs_lock);
 }
 
 int dmr_sysfs_module_init(void)

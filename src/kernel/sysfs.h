@@ -64,8 +64,8 @@ enum dmr_io {
 /* A pair's part. */
 struct dmr_sysfs {
 	struct dmr_kobject directory;
-	struct list_head node; /* of the targets; empty: no directory */
-	/* When the directory was made. */
+	struct list_head node; /* of the targets, whether or not the directory could be made */
+	/* When it was listed. */
 	u64 io_before[DMR_IO_COUNT];
 	u64 remaps_before, lost_before, errors_before;
 };
@@ -76,14 +76,14 @@ void dmr_sysfs_module_exit(void);
 
 void dmr_sysfs_init(struct dmr_pair *pair);
 /*
- * Resume: from now on the pair has a directory, and no other pair of the same device. A failure is
- * logged and changes nothing else. Under device-mapper's suspend lock; may sleep, must not wait for
+ * Resume: from now on the pair is in the totals and has a directory, and no other pair of the same
+ * device. To fail to make the directory is logged and changes nothing else. Under device-mapper's suspend lock; may sleep, must not wait for
  * I/O (memalloc_noio_save()).
  */
 void dmr_sysfs_add(struct dmr_pair *pair);
-/* Its I/O since its directory was made. Any context. */
+/* Its I/O since it was listed. Any context. */
 u64 dmr_sysfs_io(const struct dmr_pair *pair, enum dmr_io io);
-/* The pair ends, with the devices still there. Does nothing without a directory. May sleep. */
+/* The pair ends, with the devices still there. Does nothing if it was not added. May sleep. */
 void dmr_sysfs_remove(struct dmr_pair *pair);
 
 #endif

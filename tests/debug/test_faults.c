@@ -99,10 +99,15 @@ static void make_with_redirections(void)
 /* Nothing fails any more, but for main's bad sectors: all is as it was, or can be made so. */
 static void all_is_well(void)
 {
+	char text[16];
+
 	assert_int_equal(dm_message(NAME, "resume_remap", NULL, 0), 0);
 	assert_int_equal(pair_repair(&pair), 5);
 	assert_int_equal(oracle_check(oracle, AROUND, AROUND_COUNT), 0);
 	assert_true(pair_status(&pair).used >= USED);
+	/* Also if there was no memory for its directory. */
+	get_file("/sys/kernel/dm-remap-v4/stats/targets", text, sizeof(text));
+	assert_string_equal(text, "1");
 }
 
 /* ---- What this thread asks for ---- */

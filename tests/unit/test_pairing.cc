@@ -392,6 +392,28 @@ void a_uuid_that_is_seen_twice_is_ambiguous(void**) {
   assert_int_equal(other.spare.state, DMR_SPARE_READY);
 }
 
+// A spare that was replaced shows old data.
+void two_spares_of_one_main_are_ambiguous(void**) {
+  Machine machine;
+  dmr_seen& first = machine.spare(image_of(print_of(kSmallMain, kWwid), 7, 1));
+  dmr_seen& second = machine.spare(image_of(print_of(kSmallMain), 9, 2));
+  dmr_seen& third = machine.spare(image_of(print_of(kSmallMain + 8), 9, 3));
+  machine.device(print_of(kSmallMain, kWwid));
+  dmr_seen& other = machine.device(print_of(kSmallMain + 8));
+  machine.pair_up();
+  is_alone(first, DMR_SPARE_AMBIGUOUS);
+  is_alone(second, DMR_SPARE_AMBIGUOUS);
+  is_pair(third, other, 50, 3);
+}
+
+void another_pairs_spare_is_no_main(void**) {
+  Machine machine;
+  dmr_seen& spare = machine.spare(image_of(print_of(kSmallMain)));
+  machine.spare(image_of(print_of(kSmallMain + 8), 7, 2), kSmallMain);
+  machine.pair_up();
+  is_alone(spare, DMR_SPARE_MAIN_MISSING);
+}
+
 void damaged_ones_stay_so_but_count_as_seen(void**) {
   Machine machine;
   machine.device(print_of(kSmallMain));
@@ -498,6 +520,8 @@ int main() {
       cmocka_unit_test(equal_mains_are_ambiguous),
       cmocka_unit_test(the_one_that_is_known_wins_in_any_order),
       cmocka_unit_test(a_uuid_that_is_seen_twice_is_ambiguous),
+      cmocka_unit_test(two_spares_of_one_main_are_ambiguous),
+      cmocka_unit_test(another_pairs_spare_is_no_main),
       cmocka_unit_test(damaged_ones_stay_so_but_count_as_seen),
       cmocka_unit_test(an_active_spare_has_its_live_main),
       cmocka_unit_test(what_is_proposed_opens),

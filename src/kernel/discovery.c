@@ -505,14 +505,21 @@ ssize_t dmr_discovery_read(enum dmr_discovery_list which, char *buffer, loff_t o
 static void dmr_watch_work(struct work_struct *work)
 {
 	static u32 last_sum;
+	static bool late_counts;
 	const u32 sum = dmr_devices_sum();
 	bool ready;
 
 	if (!dmr_default(DMR_CONFIG_AUTO_SCAN))
 		return;
 	/* What is still changing is left alone: a device that is open can be in its owner's way. */
-	if (sum == last_sum && (sum != READ_ONCE(dmr_scanned_sum) || xchg(&dmr_late_answer, false)))
+	if (sum == last_sum && sum != READ_ONCE(dmr_scanned_sum)) {
 		dmr_watch_tries = DMR_WATCH_TRIES;
+		late_counts = true;
+	} else if (sum == last_sum && late_counts && xchg(&dmr_late_answer, false)) {
+		/* Once: a disk that always answers late is not to be read for ever. */
+		dmr_watch_tries = 1;
+		late_counts = false;
+	}
 	if (sum == last_sum && dmr_watch_tries) {
 		dmr_watch_tries--;
 		if (!dmr_scan_devices(&ready) && ready)

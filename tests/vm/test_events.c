@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "pair.h"
+#include "sysfs.h"
 
 #define PATIENCE_MS 10000 /* for an event that must come */
 #define SILENCE_MS 600	  /* for one that must not: three times what may lie between two */
@@ -283,17 +284,6 @@ static struct event wait_for(const char *kind)
 	return event;
 }
 
-static void set(const char *file, const char *text)
-{
-	char path[128];
-	struct stat node;
-
-	assert_int_equal(stat("/dev/mapper/" NAME, &node), 0);
-	snprintf(path, sizeof(path), "/sys/kernel/dm-remap-v4/targets/dm-%u/config/%s",
-		 minor(node.st_rdev), file);
-	put_file(path, text);
-}
-
 /* Each time the slots in use reach what is set, which may change under them. */
 static void a_spare_that_gets_low_is_told(void **state)
 {
@@ -303,7 +293,7 @@ static void a_spare_that_gets_low_is_told(void **state)
 	message("remap 0 1024");
 	assert_int_equal(pair_status(&pair).used, 128);
 	wait_for("remap");
-	set("spare_low_percent", "1");
+	assert_int_equal(sysfs_put("./config/spare_low_percent", "1"), 0);
 	assert_string_equal(wait_for("spare_low").state, "ok");
 	expect_silence();
 }
@@ -357,6 +347,30 @@ static void a_full_spare_and_thousands_of_redirections_are_told(void **state)
 	assert_true(events <= 3 * 5 * (time(NULL) - begin + 1));
 }
 
+/* ---- Tracepoints ---- */
+
+static void tracepoints_say_what_happened(void **state)
+{
+	(void)state;
+	shell("[ -e /sys/kernel/tracing/events ] || mount -t tracefs none /sys/kernel/tracing");
+	pair_make(&pair, NULL);
+	put_file("/sys/kernel/tracing/events/dm_remap/enable", "1");
+	disk_break(&pair.main, 1000, 8);
+	assert_int_equal(oracle_write(oracle, 1000, 8, 0), 0);
+	disk_break(&pair.main, 2001, 1);
+	assert_int_equal(oracle_read(oracle, 2000, 8), -EIO);
+	disk_mend(&pair.main, 2001, 1);
+	assert_int_equal(dm_message(NAME, "retest", NULL, 0), 0);
+	put_file("/sys/kernel/tracing/events/dm_remap/enable", "0");
+	shell("cat /sys/kernel/tracing/trace >/tmp/trace");
+	shell("grep -q 'dm_remap_redirect: dev=.* sector=1000 slot=0 mask=ff' /tmp/trace");
+	shell("grep -q 'dm_remap_commit: dev=.* good_copies=5 state=ok' /tmp/trace");
+	shell("grep -q 'dm_remap_salvage: dev=.* sector=2000 slot=1 mask=02' /tmp/trace");
+	shell("grep -q 'dm_remap_state: dev=.* from=ok to=degraded' /tmp/trace");
+	shell("grep -q 'dm_remap_state: dev=.* from=degraded to=ok' /tmp/trace");
+	shell("echo >/sys/kernel/tracing/trace");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +383,7 @@ int main(int argc, char **argv)
 		CASE(a_spare_that_gets_low_is_told),
 		CASE(health_that_changes_is_told),
 		CASE(a_full_spare_and_thousands_of_redirections_are_told),
+		CASE(tracepoints_say_what_happened),
 	};
 
 	if (argc > 1)

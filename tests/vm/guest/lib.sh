@@ -50,8 +50,11 @@ check_leaks() {
 # run_test PROGRAM [ARGS]: a cmocka program between marks, for the count at the end.
 run_test() {
 	echo "DMR-BEGIN ${1##*/}"
+	read -r began idle </proc/uptime
 	"$@"
 	status=$?
+	read -r ended idled </proc/uptime
+	echo "${1##*/} took $((${ended%.*} - ${began%.*})) s; all CPUs together did nothing for $((${idled%.*} - ${idle%.*})) s"
 	# Where allocations fail the kernel leaks by itself (6.1: the names in sysfs_slab_add, dm_sysfs_init).
 	[ "${1##*/}" != test_faults ] || echo '[[]dm_remap' >/tmp/leaks-of
 	check_locks || status=1

@@ -188,7 +188,7 @@ static void *write_all(void *unused)
 	return NULL;
 }
 
-#define RACE_SECONDS 15 /* or 40 rounds; on a slow machine three at least */
+#define RACE_SECONDS 5 /* or 40 rounds; on a slow machine three at least */
 
 static bool race_goes_on(unsigned int round)
 {

@@ -10,7 +10,7 @@ source /stacks/decay.sh
 
 type=$1
 seconds=${2:-3600}
-step=60
+step=120
 
 case $type in
 ext4)
@@ -79,14 +79,14 @@ quietly mount /dev/mapper/remap /mnt
 start_load
 began=$SECONDS
 for ((steps = 1; SECONDS - began + step < seconds; steps++)); do
-	decay 6
+	decay 12
 	if [ $((steps % 2)) -eq 0 ]; then stress; else verified_io; fi
 	drop_caches
-	[ $((steps % 10)) -ne 0 ] || must dmsetup suspend remap
-	[ $((steps % 10)) -ne 0 ] || must dmsetup resume remap
-	[ "$steps" -ne 30 ] || decay_spare
+	[ $((steps % 5)) -ne 0 ] || must dmsetup suspend remap
+	[ $((steps % 5)) -ne 0 ] || must dmsetup resume remap
+	[ "$steps" -ne 15 ] || decay_spare
 	remap_is_sound
-	[ $((steps % 10)) -ne 0 ] || echo "$((SECONDS - began)) guest seconds: $(decay_report); $(dmsetup status remap)"
+	[ $((steps % 5)) -ne 0 ] || echo "$((SECONDS - began)) guest seconds: $(decay_report); $(dmsetup status remap)"
 	wait_until $((steps * step))
 done
 tree_is_done

@@ -6,7 +6,8 @@
 //   main    latent read errors, for good or until rewritten; errors that pass by themselves; write
 //           errors that store none, some or all of the sectors; both at once; the whole disk failing;
 //           errors that are not the medium's; the disk gone for a while; writes that are lost,
-//           if they are such as are read back (verify_writes). Not those that store something else:
+//           if they are such as are read back (verify_writes; of the core's own: with "all", and
+//           unmap's). Not those that store something else:
 //           a read may meet that before it is found out.
 //   spare   the same in slots and in the metadata; flushes that fail. Writes that are acknowledged
 //           and not stored (lost), stored with a flipped bit, or stored elsewhere (misdirected).

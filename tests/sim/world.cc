@@ -298,7 +298,10 @@ void World::worker_turn() {
     mending_found_ = false;
   } else {
     salvages = job_->kind == DMR_JOB_RETEST;
-    if (!dmr_engine_job(engine_, &*job_)) {
+    unmapping_ = job_->kind == DMR_JOB_UNMAP;
+    const bool goes_on = dmr_engine_job(engine_, &*job_);
+    unmapping_ = false;
+    if (!goes_on) {
       trace("message: done %llu, failed %llu, lost %llu",
             static_cast<unsigned long long>(job_->done),
             static_cast<unsigned long long>(job_->failed),
@@ -437,9 +440,14 @@ void World::before_core_io(const dmr_host::Io& io) {
     }
     return;
   }
-  if (io.device == DMR_MAIN) host_.main.let_lie(false);
+  if (io.device == DMR_MAIN) host_.main.let_lie(io.kind == IoKind::kWrite && reads_main_back());
   if (io.device == DMR_SPARE && io.kind == IoKind::kWrite && !host_.spare.faults().empty())
     host_.spare.let_lie(!fills_live_slot(io.sector, io.sectors));
+}
+
+// Whether the core reads back what it writes to main now, wherever that is.
+bool World::reads_main_back() const {
+  return unmapping_ || dmr_engine_config(engine_, DMR_CONFIG_VERIFY_WRITES) == DMR_VERIFY_ALL;
 }
 
 void World::after_core_io(const dmr_host::Io& io, dmr_sts sts) {

@@ -150,6 +150,7 @@ class World {
   void check_entry_cause(const dmr_list_entry& entry);
   void drain();
   void before_core_io(const dmr_host::Io& io);
+  bool reads_main_back() const;
   void after_core_io(const dmr_host::Io& io, dmr_sts sts);
   void note_fault(dmr_device device, hosted::IoKind kind, uint64_t sector, uint32_t sectors);
   void note_main_read(uint64_t sector, uint32_t sectors);
@@ -196,6 +197,7 @@ class World {
   bool stepping_ = false;
   bool scanning_ = false;       // a step of the scanner is under way
   bool mending_found_ = false;  // the worker is at what it found
+  bool unmapping_ = false;      // the worker is at a step of unmap
   std::optional<uint64_t> slow_block_;
   bool devices_vanish_ = false;
   uint64_t back_in_ = 0;  // steps until the device that is gone is back

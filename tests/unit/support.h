@@ -4,6 +4,7 @@
 // top of it, and images of metadata made by hand.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdarg>
 #include <cstddef>

@@ -3,6 +3,7 @@
 // The health model against traces of disks whose fate is known.
 #include "core/health.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "support.h"

@@ -515,6 +515,7 @@ static void dmr_watch_work(struct work_struct *work)
 	if (sum == last_sum && sum != READ_ONCE(dmr_scanned_sum)) {
 		dmr_watch_tries = DMR_WATCH_TRIES;
 		late_counts = true;
+		/* One from before would use up what this change allows. */
 		WRITE_ONCE(dmr_late_answer, false);
 	} else if (sum == last_sum && late_counts && xchg(&dmr_late_answer, false)) {
 		/* Once: a disk that always answers late is not to be read for ever. */

@@ -17,28 +17,6 @@
 
 #define BY_SIZE "50 size,logical_block_size"
 
-static struct pair pair;
-static struct disk others[2];
-
-static void end_of_others(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < 2; i++)
-		if (others[i].name[0])
-			disk_end(&others[i]);
-	memset(others, 0, sizeof(others));
-}
-
-static int end_of_test(void **state)
-{
-	(void)state;
-	pair_end(&pair);
-	end_of_others();
-	put_file(SYSFS "/discovery/auto_scan", "0");
-	return 0;
-}
-
 static void uuid_of(const char *path, char *text)
 {
 	struct copy copies[COPIES];

@@ -7,6 +7,28 @@
 #include "discovery.h"
 #include "sysfs.h"
 
+struct pair pair;
+struct disk others[2];
+
+void end_of_others(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		if (others[i].name[0])
+			disk_end(&others[i]);
+	memset(others, 0, sizeof(others));
+}
+
+int end_of_test(void **state)
+{
+	(void)state;
+	pair_end(&pair);
+	end_of_others();
+	put_file(SYSFS "/discovery/auto_scan", "0");
+	return 0;
+}
+
 const char *discovery_text(const char *file, size_t piece)
 {
 	static char text[DISCOVERY_LONGEST];

@@ -14,6 +14,12 @@
 /* No other disk of the machine has main's size. */
 #define DISCOVERY_MAIN_MIB 72
 
+/* What a test makes. end_of_test(), for CASE(), ends all of it and switches auto_scan off. */
+extern struct pair pair;
+extern struct disk others[2];
+void end_of_others(void);
+int end_of_test(void **state);
+
 /* All of "devices" or "pairs", read in pieces of so many bytes; good until the next call. */
 const char *discovery_text(const char *file, size_t piece);
 /* The line of @file whose word @column (from 1) is @word, "" if there is none; at most one is. */

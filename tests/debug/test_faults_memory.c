@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Memory that is missing once, at every place where it can be: under each thing that is asked of the
- * target the first allocation fails, then the second, and so on until the last has gone by. What comes
- * of it is an error or a success, redirections stay what they were, and what was acknowledged is read.
+ * target the first allocation fails, then the second, and so on until the last has gone by (and so does
+ * I/O of the thread that asks). What comes of it is an error or a success, redirections stay what they were, and what was acknowledged is read.
  * The kernel itself says what leaked or broke.
  *
  * Only a kernel with fault injection can run this: those of tests/debug.

@@ -35,19 +35,20 @@ static u64 dmr_totals_gone[DMR_TOTALS]; /* of targets that are no more */
 
 /* ---- Values of a target ---- */
 
+/* The counters of all CPUs go on while they are added up, as in /proc/diskstats. */
 static u64 dmr_io_counted(const struct dmr_pair *pair, enum dmr_io io)
 {
 	const struct block_device *whole = dm_disk(pair->md)->part0;
 
 	switch (io) {
 	case DMR_IO_READS:
-		return part_stat_read(whole, ios[STAT_READ]);
+		return data_race(part_stat_read(whole, ios[STAT_READ]));
 	case DMR_IO_WRITES:
-		return part_stat_read(whole, ios[STAT_WRITE]);
+		return data_race(part_stat_read(whole, ios[STAT_WRITE]));
 	case DMR_IO_READ_SECTORS:
-		return part_stat_read(whole, sectors[STAT_READ]);
+		return data_race(part_stat_read(whole, sectors[STAT_READ]));
 	case DMR_IO_WRITE_SECTORS:
-		return part_stat_read(whole, sectors[STAT_WRITE]);
+		return data_race(part_stat_read(whole, sectors[STAT_WRITE]));
 	case DMR_IO_COUNT:
 		break;
 	}

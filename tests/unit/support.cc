@@ -37,8 +37,9 @@ void fill_content(Stamp stamp, uint64_t sector, uint32_t sectors, uint8_t* data)
 
 bool has_content(Stamp stamp, uint64_t sector, const uint8_t* data) {
   for (uint32_t i = 0; i < 64; ++i, data += 8) {
-    const uint64_t word = word_of(stamp, sector, i);
-    if (memcmp(data, &word, 8) != 0) return false;
+    uint64_t word;
+    memcpy(&word, data, 8);
+    if (word != word_of(stamp, sector, i)) return false;
   }
   return true;
 }
@@ -239,6 +240,7 @@ dmr_sts Pair::flush() {
 
 void Pair::check(uint64_t sector, uint32_t sectors) {
   const uint32_t logical = host.main.logical_sectors();
+  const std::vector<Stamp> zeros = {kZeros};
   std::vector<uint8_t> data(size_t{logical} * DMR_SECTOR_BYTES);
   for (uint64_t s = sector; s < sector + sectors; s += logical) {
     const dmr_sts sts = target->read(s, logical, data.data());
@@ -249,7 +251,6 @@ void Pair::check(uint64_t sector, uint32_t sectors) {
               static_cast<unsigned long long>(s + i));
         continue;
       }
-      const std::vector<Stamp> zeros = {kZeros};
       const std::vector<Stamp>& allowed = known != known_.end() ? known->second.allowed : zeros;
       const bool right = std::any_of(allowed.begin(), allowed.end(), [&](Stamp stamp) {
         return has_content(stamp, s + i, data.data() + i * DMR_SECTOR_BYTES);

@@ -478,7 +478,7 @@ void what_failed_flushes_lost_is_seen_by_the_commit_of_opening(void**) {
 // failed too. Until the one is durable the other may come back, so the block is in doubt.
 void a_repair_in_the_cache_hides_no_rival(const dmr_arguments& reopened) {
   for (uint64_t seed = 1; seed <= 1000; ++seed) {
-    const auto made = opened();
+    const auto made = opened({}, Arguments(), 1024);
     Pair& pair = *made;
     Fault copies = flush_fault();  // not the data's
     copies.spare_ios = 1;

@@ -6,7 +6,7 @@ include src/core-flags.mk
 
 out := build/unit
 SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=all
-common := -g -O1 -fno-omit-frame-pointer $(SANITIZE) -Iinclude -MMD -MP -DDMR_DEBUG=1
+common := -g1 -O1 -fno-omit-frame-pointer $(SANITIZE) -Iinclude -MMD -MP -DDMR_DEBUG=1
 hosted := -std=c++20 -Wall -Wextra -Isrc -Itests/unit
 
 objects_of = $(patsubst %.cc,$(out)/%.o,$(sort $(1)))

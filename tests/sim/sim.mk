@@ -6,7 +6,7 @@ include src/core-flags.mk
 
 out := build/sim
 SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=all
-common := -g -Iinclude -MMD -MP -DDMR_DEBUG=1
+common := -g1 -Iinclude -MMD -MP -DDMR_DEBUG=1
 hosted := -std=c++20 -Wall -Wextra -Isrc -Itests/sim
 fast := -O2
 small := -O2 -include tests/sim/lives_sizes.h

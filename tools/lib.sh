@@ -20,6 +20,12 @@ say() {
 	echo "== $*"
 }
 
+# From here on gcc and clang are ccache's, which compiles nothing twice, in whichever checkout.
+use_ccache() {
+	[ -d /usr/lib/ccache ] || return 0
+	export PATH=/usr/lib/ccache:$PATH CCACHE_DIR=$cache/objects CCACHE_MAXSIZE=2G CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1
+}
+
 # A package index is fetched at most once in a run, and only when something is missing from it.
 apt_update_once() {
 	[ -z "${DMR_APT_UPDATED:-}" ] || return 0

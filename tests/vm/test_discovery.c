@@ -244,14 +244,16 @@ static void long_lists_are_whole(void **state)
 {
 	static char whole[DISCOVERY_LONGEST];
 	unsigned int i, n = 60;
-	char name[32];
+	char name[32], table[64];
 
 	(void)state;
 	discovery_closed_pair(&pair, "2 label a-name-that-is-as-long-as-such-a-name-can-be-in-the-metadata.63");
 	disk_make(&others[0], "many", &(struct disk_options){ .mib = 60 * 32 });
 	for (i = 0; i < n; i++) {
 		discovery_copy_headers(pair.spare.path, others[0].path, i * 65536ull);
-		shell("dmsetup create many%u --table '0 65536 linear /dev/many %llu'", i, i * 65536ull);
+		snprintf(name, sizeof(name), "many%u", i);
+		snprintf(table, sizeof(table), "0 65536 linear /dev/many %llu", i * 65536ull);
+		assert_int_equal(dm_create(name, table), 0);
 	}
 	discovery_scan();
 	strcpy(whole, discovery_text("devices", 4096));
@@ -266,8 +268,10 @@ static void long_lists_are_whole(void **state)
 	}
 	assert_string_equal(discovery_text("devices", 7), whole);
 	assert_string_equal(discovery_text("devices", DISCOVERY_LONGEST - 1), whole);
-	for (i = 0; i < n; i++)
-		shell("dmsetup remove many%u", i);
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "many%u", i);
+		assert_int_equal(dm_remove(name), 0);
+	}
 }
 
 int main(int argc, char **argv)

@@ -5,7 +5,7 @@
 . /lib.sh
 . /faulty.sh
 
-seconds=$((20 * ${DMR_LONG:-1}))
+seconds=$((10 * ${DMR_LONG:-1}))
 main_sectors=$((128 * 2048))
 spare_sectors=$((64 * 2048))
 round=0

@@ -43,7 +43,8 @@ bad_table() {
 # Those whose every sector is on the spare are dead from now on.
 bury_moved() {
 	dmsetup message remap 0 list >/tmp/list
-	gawk 'NR == FNR { mask[$1] = strtonum("0x" $3); next }
+	# By its name: nothing may have moved yet, and an empty list is no file to awk's NR.
+	gawk 'FILENAME == ARGV[1] { mask[$1] = strtonum("0x" $3); next }
 		{
 			moved = 1
 			for (s = $1; s < $1 + $2 && moved; s++) moved = and(mask[s - s % 8], lshift(1, s % 8))

@@ -79,18 +79,13 @@ static int ask_create(void) { return dm_create(NAME, pair_table(&faulty, "")); }
 
 static void settle_create(int r)
 {
-	static unsigned int refused, opened;
+	static unsigned int refused;
 
-	/* To see what a refused one left on the spare, and to read everything, takes longest: not after each. */
+	/* Nothing is open; to see what that left on the spare takes longest, so every eighth does it. */
 	if (r && ++refused % 8)
 		return;
 	if (r)
 		assert_int_equal(dm_create(NAME, pair_table(&faulty, "")), 0);
-	else if (++opened % 4) {
-		assert_true(pair_status(&faulty).used >= USED);
-		assert_int_equal(dm_remove(NAME), 0);
-		return;
-	}
 	oracle_reopen(oracle, "/dev/mapper/" NAME);
 	faulty_is_well();
 	pair_close(&faulty);

@@ -25,7 +25,7 @@
 
 #define NAME "target"
 #define PATH "/dev/mapper/" NAME
-#define AREA 8192 /* sectors that are written; the second half of them is bad */
+#define AREA 32768 /* sectors that are written; the second half of them is bad */
 #define WRITES_MAX 20000
 #define CHUNK 64
 

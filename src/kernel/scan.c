@@ -113,7 +113,8 @@ void dmr_host_load(struct dmr_host *host, struct dmr_load *load)
 	struct block_device *target = dm_disk(dmr_pair_of(host)->md)->part0;
 	int cpu, waiting = 0;
 
-	load->sectors = part_stat_read_accum(whole, sectors);
+	/* Counted on by any CPU meanwhile, without a lock: what is seen late is seen by the next look. */
+	load->sectors = data_race(part_stat_read_accum(whole, sectors));
 	for_each_possible_cpu(cpu)
 		waiting += part_stat_local_read_cpu(target, in_flight[0], cpu) +
 			   part_stat_local_read_cpu(target, in_flight[1], cpu);

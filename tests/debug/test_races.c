@@ -95,6 +95,22 @@ static void *moving(void *argument)
 	return NULL;
 }
 
+/* A pass begins by itself a minute after the last reload: never, here. */
+static void *scanning(void *argument)
+{
+	static const char *const words[] = { "scan start", "scan pause", "scan resume" };
+	unsigned int turn;
+	int r;
+
+	(void)argument;
+	for (turn = 0; !stop; turn++) {
+		r = dm_message(NAME, words[turn % 3], NULL, 0);
+		expect(!r || r == -EBUSY, "scanning was refused");
+		usleep(2000);
+	}
+	return NULL;
+}
+
 static void *reloading(void *argument)
 {
 	unsigned int turn;
@@ -115,7 +131,7 @@ static void *reloading(void *argument)
 /* All is written before, so that no read finds a bad sector that was never redirected. */
 static void everything_at_once(void **state)
 {
-	void *(*const begins[])(void *) = { writing, writing, asking, moving, reloading };
+	void *(*const begins[])(void *) = { writing, writing, asking, moving, scanning, reloading };
 	pthread_t threads[sizeof(begins) / sizeof(begins[0])];
 	unsigned int i;
 	uint64_t at;

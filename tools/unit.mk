@@ -34,7 +34,7 @@ $(tests) $(others): $(out)/%.o: %.cc $(out)/settings
 	$(CXX) $(hosted) -Werror $(common) -c -o $@ $<
 
 $(programs): $(out)/%: $(out)/tests/unit/%.o $(core) $(others)
-	$(CXX) $(SANITIZE) -o $@ $^ -lcmocka -lz
+	$(CXX) $(SANITIZE) -o $@ $^ -lcmocka -ldeflate
 
 -include $(wildcard $(out)/*/*/*.d)
 .SECONDARY:

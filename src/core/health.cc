@@ -118,9 +118,14 @@ u32 last_change(const History& history, u32 first) {
   if (whole.events == 0) return first;
   i64 best = whole.steady_bits() + (whole.is_even() ? 0 : whole.gain_bits()) + kBitsToSplit;
   u32 change = first;
+  // Of both parts only how much is in them, and how long they are.
+  Stretch before, after = whole;
   for (u32 i = first + 1; i < history.size(); ++i) {
-    const Stretch before = stretch_of(history, first, i);
-    const Stretch after = stretch_of(history, i, history.size());
+    const History::Bucket passed = history[i - 1];
+    before.events += passed.count;
+    before.seconds = passed.end - history[first].start;
+    after.events = whole.events - before.events;
+    after.seconds = history[history.size() - 1].end - history[i].start;
     const i64 bits = before.steady_bits() + after.steady_bits();
     // A rise is believed when there is enough of it to foretell something from.
     const bool rise = after.events * before.seconds > before.events * after.seconds;

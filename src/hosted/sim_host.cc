@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "hosted/sim_host.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -90,8 +90,7 @@ void dmr_host_drain(dmr_host* host) {
 }
 
 dmr_u32 dmr_host_crc32(dmr_u32 crc, const void* data, dmr_size bytes) {
-  return static_cast<dmr_u32>(
-      crc32(crc, static_cast<const unsigned char*>(data), static_cast<uInt>(bytes)));
+  return libdeflate_crc32(crc, data, bytes);
 }
 
 dmr_u64 dmr_host_now(dmr_host* host) {

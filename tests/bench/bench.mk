@@ -22,10 +22,10 @@ $(out)/%.o: %.cc
 	$(CXX) $(hosted) $(common) -c -o $@ $<
 
 $(out)/spare_image: $(out)/tests/bench/spare_image.o $(out)/src/core/format.o
-	$(CXX) -o $@ $^ -lz
+	$(CXX) -o $@ $^ -ldeflate
 
 $(out)/route: $(out)/tests/bench/route.o $(core) $(seam)
-	$(CXX) -o $@ $^ -lbenchmark -lpthread -lz
+	$(CXX) -o $@ $^ -lbenchmark -lpthread -ldeflate
 
 -include $(wildcard $(out)/*/*/*.d)
 .SECONDARY:

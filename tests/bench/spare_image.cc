@@ -3,7 +3,7 @@
 // Writes one copy of the metadata of a pair to standard output, 512 KiB: COUNT blocks redirected,
 // the first being FIRST, one each STRIDE blocks.
 //   spare_image MAIN_SECTORS SPARE_SECTORS COUNT FIRST STRIDE
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -12,8 +12,7 @@
 #include "core/format.h"
 
 extern "C" dmr_u32 dmr_host_crc32(dmr_u32 crc, const void* data, dmr_size bytes) {
-  return static_cast<dmr_u32>(
-      crc32(crc, static_cast<const unsigned char*>(data), static_cast<uInt>(bytes)));
+  return libdeflate_crc32(crc, data, bytes);
 }
 
 int main(int argc, char** argv) {

@@ -35,7 +35,7 @@ $(out)/%.o: %.cc $(out)/settings
 $(out)/arguments $(out)/messages: $(call objects_of,tests/fuzz/words.cc)
 $(out)/metadata: $(call objects_of,tests/fuzz/image.cc tests/fuzz/mutator.cc)
 $(programs): $(out)/%: $(out)/tests/fuzz/fuzz_%.o $(core) $(seam)
-	$(CXX) -fsanitize=fuzzer $(SANITIZE) -o $@ $^ -lz
+	$(CXX) -fsanitize=fuzzer $(SANITIZE) -o $@ $^ -ldeflate
 
 -include $(wildcard $(out)/*/*/*.d)
 .SECONDARY:

@@ -40,7 +40,7 @@ define programs_of
 $(out)/$(1)/sim: $(patsubst %.cc,$(out)/$(1)/%.o,$(core) $(shared) tests/sim/main.cc)
 $(out)/$(1)/exhaustive: $(patsubst %.cc,$(out)/$(1)/%.o,$(core) $(shared) tests/sim/exhaustive.cc)
 $(out)/$(1)/sim $(out)/$(1)/exhaustive:
-	$$(CXX) $$($(1)) -o $$@ $$^ -lz
+	$$(CXX) $$($(1)) -o $$@ $$^ -ldeflate
 endef
 $(foreach kind,fast sane,$(eval $(call programs_of,$(kind))))
 

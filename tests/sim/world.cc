@@ -103,8 +103,9 @@ dmr_status World::status() const {
 }
 
 std::vector<dmr_list_entry> World::list() const {
-  std::vector<dmr_list_entry> entries(dmr_engine_list(engine_, 0, ~0ull, nullptr, 0));
-  dmr_engine_list(engine_, 0, ~0ull, entries.data(), static_cast<dmr_u32>(entries.size()));
+  std::vector<dmr_list_entry> entries(status().slots_used);
+  entries.resize(
+      dmr_engine_list(engine_, 0, ~0ull, entries.data(), static_cast<dmr_u32>(entries.size())));
   return entries;
 }
 

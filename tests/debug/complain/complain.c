@@ -76,7 +76,7 @@ static int racer(void *unused)
 {
 	unsigned int i;
 
-	for (i = 0; i < 3000000; i++) {
+	for (i = 0; i < 500000; i++) {
 		counter++;
 		barrier();
 		if (!(i % 100000))

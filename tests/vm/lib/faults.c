@@ -61,9 +61,14 @@ void faulty_end(void)
 	pair_end(&faulty);
 }
 
+void faulty_make_blank(void)
+{
+	pair_make(&faulty, &(struct pair_options){ .spare.mib = SPARE_MIB });
+}
+
 void faulty_make(void)
 {
-	pair_make(&faulty, NULL);
+	faulty_make_blank();
 	disk_break(&faulty.main, BAD, BAD_COUNT);
 	assert_int_equal(oracle_write(oracle, AROUND, AROUND_COUNT, 0), 0);
 	assert_int_equal(pair_status(&faulty).used, USED);

@@ -17,6 +17,8 @@
 #define FRESH 40000 /* and one that the test itself redirects */
 #define FRESH_COUNT 16384
 
+#define SPARE_MIB 16 /* enough for all these; more takes longer, each time that it is opened */
+
 #define MANY 1000000 /* faults: more than there are places */
 
 extern struct pair faulty;
@@ -38,7 +40,8 @@ void faults_end(const struct faults *faults);
 /* I/O of the disk can fail, by io_faults. */
 void faults_of_disk(const struct disk *disk, bool can);
 
-/* @faulty, with redirections; and its end, and that of all faults. */
+/* @faulty; with redirections; and its end, and that of all faults. */
+void faulty_make_blank(void);
 void faulty_make(void);
 void faulty_end(void);
 /* Nothing fails any more, but for main's bad sectors: all is as it was, or can be made so. */

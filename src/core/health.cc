@@ -119,7 +119,7 @@ u32 last_change(const History& history, u32 first) {
   i64 best = whole.steady_bits() + (whole.is_even() ? 0 : whole.gain_bits()) + kBitsToSplit;
   u32 change = first;
   // Of both parts only how much is in them, and how long they are.
-  Stretch before, after = whole;
+  Stretch before, after;
   for (u32 i = first + 1; i < history.size(); ++i) {
     const History::Bucket passed = history[i - 1];
     before.events += passed.count;

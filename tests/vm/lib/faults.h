@@ -40,9 +40,10 @@ void faults_end(const struct faults *faults);
 /* I/O of the disk can fail, by io_faults. */
 void faults_of_disk(const struct disk *disk, bool can);
 
-/* @faulty; with redirections; and its end, and that of all faults. */
+/* @faulty, with nothing redirected, and with redirections. */
 void faulty_make_blank(void);
 void faulty_make(void);
+/* Its end, and that of all faults. */
 void faulty_end(void);
 /* Nothing fails any more, but for main's bad sectors: all is as it was, or can be made so. */
 void faulty_is_well(void);

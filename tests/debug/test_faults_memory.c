@@ -49,16 +49,16 @@ static bool has_failed(void)
 }
 
 /*
- * @ask with its first allocation or I/O failing, its second, ... and last of all none. @settle gets
- * what @ask came to, and brings everything back to where it was before.
+ * @ask with its first allocation or I/O failing, then the one @step further on, ... and last of all none.
+ * @settle gets what @ask came to, and brings everything back to where it was before.
  */
-static void with_each_failing(int (*ask)(void), void (*settle)(int r))
+static void with_failing(unsigned int step, int (*ask)(void), void (*settle)(int r))
 {
-	unsigned int n, errors = 0;
+	unsigned int n, places = 0, errors = 0;
 	bool failed;
 	int r;
 
-	for (n = 1;; n++) {
+	for (n = 1;; n += step) {
 		fail_nth(n);
 		r = ask();
 		failed = has_failed();
@@ -68,11 +68,17 @@ static void with_each_failing(int (*ask)(void), void (*settle)(int r))
 		settle(r);
 		if (!failed)
 			break;
+		places++;
 		errors += r != 0;
 	}
-	printf("%u places, %u errors\n", n - 1, errors);
+	printf("%u places, %u errors\n", places, errors);
 	assert_int_equal(r, 0);
-	assert_true(n > 1);
+	assert_true(places > 0);
+}
+
+static void with_each_failing(int (*ask)(void), void (*settle)(int r))
+{
+	with_failing(1, ask, settle);
 }
 
 /*
@@ -133,7 +139,8 @@ static void opening_a_new_spare(void **state)
 	faulty_make_blank();
 	pair_close(&faulty);
 	make_with_other_table();
-	with_each_failing(ask_format, settle_format);
+	/* The places are those of opening(), as formatting allocates nothing: a fourth of them. */
+	with_failing(4, ask_format, settle_format);
 	assert_int_equal(dm_remove(NAME), 0);
 	assert_int_equal(pair_open(&faulty, ""), 0);
 	assert_int_equal(pair_status(&faulty).copies, 5);

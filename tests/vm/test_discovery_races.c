@@ -95,7 +95,7 @@ static void devices_are_read_only_and_not_claimed(void **state)
 
 static void devices_come_and_go_while_they_are_read(void **state)
 {
-	const time_t end = time(NULL) + 8;
+	const time_t end = time(NULL) + 4 * times();
 	unsigned int scans, rounds = 0;
 	pthread_t thread;
 

@@ -64,14 +64,6 @@ static int end_of_test(void **state)
 	return 0;
 }
 
-/* LONG of make vm-test, by the kernel's command line and init. */
-static unsigned int times(void)
-{
-	const char *text = getenv("DMR_LONG");
-
-	return text && atoi(text) > 0 ? atoi(text) : 1;
-}
-
 static uint32_t any(uint32_t below)
 {
 	return rand_r(&seed) % below;

@@ -341,7 +341,7 @@ static void nowait_gets_an_answer_and_never_wrong_data(void **state)
 
 /* Writers for a while, each with sectors of its own. */
 #define FLAKEY_SECTORS 4096
-#define FLAKEY_SECONDS 5
+#define FLAKEY_SECONDS 3
 
 struct writer {
 	pthread_t thread;
@@ -378,7 +378,7 @@ static void a_flakey_main_is_not_noticed(void **state)
 	assert_int_equal(dm_reload(WRAPPED_MAIN, line), 0);
 	for (i = 0; i < 2; i++)
 		pthread_create(&writers[i].thread, NULL, write_for_a_while, &writers[i]);
-	sleep(FLAKEY_SECONDS);
+	sleep(FLAKEY_SECONDS * times());
 	for (i = 0; i < 2; i++) {
 		writers[i].stop = true;
 		pthread_join(writers[i].thread, NULL);

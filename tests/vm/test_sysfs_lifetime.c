@@ -188,7 +188,7 @@ static void *write_all(void *unused)
 	return NULL;
 }
 
-#define RACE_SECONDS 5 /* or 40 rounds; on a slow machine three at least */
+#define RACE_SECONDS 3 /* or 25 rounds; on a slow machine three at least */
 
 static bool race_goes_on(unsigned int round)
 {
@@ -196,7 +196,7 @@ static bool race_goes_on(unsigned int round)
 
 	if (!round)
 		begun = time(NULL);
-	return round < 3 || (round < 40 && time(NULL) - begun < RACE_SECONDS);
+	return round < 3 || (round < 25 * times() && time(NULL) - begun < RACE_SECONDS * times());
 }
 
 static void begin(pthread_t *threads, unsigned int n, void *(*first)(void *),

@@ -99,6 +99,9 @@ struct place {
 void pair_wrap_places(const struct pair *pair, const char *wrapped, const struct place *places,
 		      unsigned int n);
 
+/* LONG of make vm-test, or 1: what is random, or goes on for a time, does so as many times. */
+unsigned int times(void);
+
 /* Ends the program if the test takes longer: for what would hang otherwise. */
 #define WITHIN_SECONDS(seconds) alarm(seconds)
 

@@ -11,7 +11,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 DEBUG ?= 0
 
 .DEFAULT_GOAL := all
-.PHONY: all clean help test unit sim soak lives fuzz coverage vm-test test-debug test-stacks gate lint claims demo bench \
+.PHONY: all clean help test check unit sim soak lives fuzz coverage vm-test test-debug test-stacks gate lint claims demo bench \
 	install uninstall load unload info monitor devices devices-clean
 
 # A C++ compiler of the user's choice reaches kbuild by itself; the check has to know of it.
@@ -31,6 +31,9 @@ help: ## this list
 
 test: ## all tests, in virtual machines with 6.1, 6.12, 7.3, or KERNELS=…; installs what it needs
 	@tools/test
+
+check: ## what each change has to pass: test, test-debug and the short ones of test-stacks, in one
+	@tools/test check
 
 unit: ## the unit tests of tests/unit, with ASan and UBSan
 	@tools/unit

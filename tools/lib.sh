@@ -26,6 +26,48 @@ use_ccache() {
 	export PATH=/usr/lib/ccache:$PATH CCACHE_DIR=$cache/objects CCACHE_MAXSIZE=2G CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1
 }
 
+# CPUs are held, by locks in the cache, by whatever keeps them busy: so steps and machines can be begun side by side,
+# and each has its CPU for itself. The locks end with the shell and all that it has begun, which need none of their own.
+# Who comes first waits first.
+wait_for_turn() {
+	[ -z "${DMR_HOLDS_CPU:-}" ] || return 1
+	export DMR_HOLDS_CPU=1
+	mkdir -p "$cache/cpus"
+	exec {turn}>"$cache/cpus/turn"
+	flock -n "$turn" || { tell_of_waiting; flock "$turn"; }
+}
+tell_of_waiting() { [ ! -t 2 ] || say "waiting for a CPU that other machines or tests hold" >&2; }
+
+# All of them.
+hold_cpus() {
+	local n cpu turn
+	wait_for_turn || return 0
+	for ((n = 0; n < $(nproc); n++)); do
+		exec {cpu}>"$cache/cpus/$n"
+		flock "$cpu"
+	done
+	exec {turn}>&-
+}
+
+# hold_cpu [MORE]: one of them, or of as many more.
+hold_cpu() {
+	local n cpu turn told
+	wait_for_turn || return 0
+	while :; do
+		for ((n = 0; n < $(nproc) + ${1:-0}; n++)); do
+			exec {cpu}>"$cache/cpus/$n"
+			if flock -n "$cpu"; then
+				exec {turn}>&-
+				return 0
+			fi
+			exec {cpu}>&-
+		done
+		[ -n "${told:-}" ] || tell_of_waiting
+		told=1
+		sleep 0.5
+	done
+}
+
 # A package index is fetched at most once in a run, and only when something is missing from it.
 apt_update_once() {
 	[ -z "${DMR_APT_UPDATED:-}" ] || return 0

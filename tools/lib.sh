@@ -40,9 +40,10 @@ tell_of_waiting() { [ ! -t 2 ] || say "waiting for a CPU that other machines or 
 
 # All of them.
 hold_cpus() {
-	local n cpu turn
+	local n cpu turn most
 	wait_for_turn || return 0
-	for ((n = 0; n < $(nproc); n++)); do
+	most=$(nproc)
+	for ((n = 0; n < most; n++)); do
 		exec {cpu}>"$cache/cpus/$n"
 		flock "$cpu"
 	done
@@ -51,21 +52,29 @@ hold_cpus() {
 
 # hold_cpu [MORE]: one of them, or of as many more.
 hold_cpu() {
-	local n cpu turn told
+	local n cpu turn most won
+	local -A waiting=()
 	wait_for_turn || return 0
-	while :; do
-		for ((n = 0; n < $(nproc) + ${1:-0}; n++)); do
-			exec {cpu}>"$cache/cpus/$n"
-			if flock -n "$cpu"; then
-				exec {turn}>&-
-				return 0
-			fi
-			exec {cpu}>&-
-		done
-		[ -n "${told:-}" ] || tell_of_waiting
-		told=1
-		sleep 0.5
+	most=$(($(nproc) + ${1:-0}))
+	for ((n = 0; n < most; n++)); do
+		exec {cpu}>"$cache/cpus/$n"
+		flock -n "$cpu" && break
+		flock "$cpu" &
+		waiting[$!]=$cpu
 	done
+	# A lock belongs to the open file, so this shell has the one that any of those processes has got.
+	if [ "$n" -eq "$most" ]; then
+		tell_of_waiting
+		wait -n -p won "${!waiting[@]}"
+		unset "waiting[$won]"
+	fi
+	for n in "${!waiting[@]}"; do
+		cpu=${waiting[$n]}
+		kill "$n" 2>/dev/null || true
+		wait "$n" 2>/dev/null || true
+		exec {cpu}>&-
+	done
+	exec {turn}>&-
 }
 
 # A package index is fetched at most once in a run, and only when something is missing from it.

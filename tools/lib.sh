@@ -50,12 +50,18 @@ hold_cpus() {
 	exec {turn}>&-
 }
 
-# hold_cpu [MORE]: one of them, or of as many more.
+# hold_cpu [waits]: one of them. What waits now and then goes beside those that hold one, unless another does.
 hold_cpu() {
 	local n cpu turn most won
 	local -A waiting=()
+	if [ -n "${1:-}" ]; then
+		mkdir -p "$cache/cpus"
+		exec {cpu}>"$cache/cpus/waits"
+		! flock -n "$cpu" || return 0
+		exec {cpu}>&-
+	fi
 	wait_for_turn || return 0
-	most=$(($(nproc) + ${1:-0}))
+	most=$(nproc)
 	for ((n = 0; n < most; n++)); do
 		exec {cpu}>"$cache/cpus/$n"
 		flock -n "$cpu" && break

@@ -83,6 +83,18 @@ hold_cpu() {
 	exec {turn}>&-
 }
 
+# For a script, or a part of it, whose jobs are process groups of their own (set -m): none outlives it. It does not end
+# by the signal itself, as a second one, which make sends, would end it before its jobs.
+end_jobs_at_exit() {
+	trap end_jobs EXIT
+	trap 'exit 130' INT TERM
+}
+end_jobs() {
+	local job
+	trap '' INT TERM
+	for job in $(jobs -rp); do kill -- "-$job" 2>/dev/null || true; done
+}
+
 # A package index is fetched at most once in a run, and only when something is missing from it.
 apt_update_once() {
 	[ -z "${DMR_APT_UPDATED:-}" ] || return 0

@@ -28,7 +28,7 @@ use_ccache() {
 
 # CPUs are held, by locks in the cache, by whatever keeps them busy: so steps and machines can be begun side by side,
 # and each has its CPU for itself. The locks end with the shell and all that it has begun, which need none of their own.
-# Who comes first waits first.
+# Who comes first waits first. Status 1 if nothing is to be waited for.
 wait_for_turn() {
 	[ -z "${DMR_HOLDS_CPU:-}" ] || return 1
 	export DMR_HOLDS_CPU=1

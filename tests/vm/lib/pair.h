@@ -102,8 +102,8 @@ void pair_wrap_places(const struct pair *pair, const char *wrapped, const struct
 /* LONG of make vm-test, or 1: what is random, or goes on for a time, does so as many times. */
 unsigned int times(void);
 
-/* Ends the program if the test takes longer: for what would hang otherwise. */
-#define WITHIN_SECONDS(seconds) alarm(seconds)
+/* Ends the program if the test takes longer, or LONG times as long: for what would hang otherwise. */
+#define WITHIN_SECONDS(seconds) alarm((seconds) * times())
 
 /* end_of_test() is the program's teardown: pair_end() of what it made. */
 #define CASE(name) cmocka_unit_test_teardown(name, end_of_test)

@@ -95,12 +95,14 @@ end_jobs() {
 	for job in $(jobs -rp); do kill -- "-$job" 2>/dev/null || true; done
 }
 
-# A package index is fetched at most once in a run, and only when something is missing from it.
+# A package index is fetched at most once in a run, and only when something is missing from it. apt-get does not wait
+# for another one that fetches.
 apt_update_once() {
 	[ -z "${DMR_APT_UPDATED:-}" ] || return 0
 	[ "$(id -u)" -eq 0 ] || return 0
 	echo "== apt-get update" >&2
-	apt-get update -qq >&2 </dev/null || return 0
+	mkdir -p "$cache"
+	flock "$cache/apt-update.lock" apt-get update -qq >&2 </dev/null || return 0
 	export DMR_APT_UPDATED=1
 }
 

@@ -95,15 +95,17 @@ end_jobs() {
 	for job in $(jobs -rp); do kill -- "-$job" 2>/dev/null || true; done
 }
 
-# A package index is fetched at most once in a run, and only when something is missing from it. apt-get does not wait
-# for another one that fetches.
+# A package index is fetched only when something is missing from it, and not twice within ten minutes: whoever finds
+# another fetching it waits for that one, which apt-get does not.
 apt_update_once() {
-	[ -z "${DMR_APT_UPDATED:-}" ] || return 0
 	[ "$(id -u)" -eq 0 ] || return 0
-	echo "== apt-get update" >&2
 	mkdir -p "$cache"
-	flock "$cache/apt-update.lock" apt-get update -qq >&2 </dev/null || return 0
-	export DMR_APT_UPDATED=1
+	(
+		flock 9
+		[ -z "$(find "$cache/apt.updated" -mmin -10 2>/dev/null)" ] || exit 0
+		echo "== apt-get update" >&2
+		! apt-get update -qq >&2 </dev/null || touch "$cache/apt.updated"
+	) 9>"$cache/apt.lock"
 }
 
 # The first line of a package's field, as the package index has it: the candidate comes first.

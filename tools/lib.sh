@@ -76,7 +76,8 @@ hold_cpu() {
 	fi
 	for n in "${!waiting[@]}"; do
 		cpu=${waiting[$n]}
-		kill "$n" 2>/dev/null || true
+		# Not by SIGTERM: one that comes before flock is begun can be lost, by bash's handler.
+		kill -KILL "$n" 2>/dev/null || true
 		wait "$n" 2>/dev/null || true
 		exec {cpu}>&-
 	done

@@ -85,10 +85,11 @@ hold_cpu() {
 }
 
 # For a script, or a part of it, whose jobs are process groups of their own (set -m): none outlives it. It does not end
-# by the signal itself, as a second one, which make sends, would end it before its jobs.
+# by the signal itself, as a second one, which make sends, would end it before its jobs; and whatever a signal interrupts,
+# also the trap for EXIT, it ends them itself.
 end_jobs_at_exit() {
 	trap end_jobs EXIT
-	trap 'exit 130' INT TERM
+	trap 'end_jobs; exit 130' INT TERM
 }
 end_jobs() {
 	local job

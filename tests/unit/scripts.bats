@@ -96,6 +96,16 @@ somebody_waits() { [ -e "$cpus/turn" ] && ! flock -n "$cpus/turn" true; }
 	wait
 }
 
+@test "who has got a CPU does not wait for another one, whatever becomes of the SIGTERM of who waited for that" {
+	holder one1 hold_cpu
+	eventually logged +one1
+	# By when the second CPU is had, who waits for the first one ignores the signal.
+	stub flock "[ \"\$1\" = -n ] && sleep 0.5 || trap '' TERM; exec '$(type -P flock)' \"\$@\""
+	timeout 20 bash -c "source '$lib'; hold_cpu"
+	release one1
+	wait
+}
+
 @test "what a holder begins needs no CPU of its own" {
 	timeout 20 bash -c "source '$lib'; hold_cpus; bash -c 'source \"$lib\"; hold_cpu; hold_cpus'"
 }
@@ -113,23 +123,22 @@ somebody_waits() { [ -e "$cpus/turn" ] && ! flock -n "$cpus/turn" true; }
 		end_jobs_at_exit
 		set -m
 		for n in 1 2 3 4 5 6 7 8; do
-			(sleep 1000 & echo \$! >>pids; wait) 3>&- &
+			(echo >>begun; sleep 1000) 3>&- &
 		done
 		wait
 	END
-	bash script 3>&- &
-	begun() { [ -e pids ] && [ "$(wc -l <pids)" -eq 8 ]; }
-	eventually begun
-	# As make does, but at every moment.
-	while kill "$!" 2>/dev/null; do :; done
-	status=0
-	wait "$!" || status=$?
-	[ "$status" -ne 0 ]
-	gone() {
-		local pid
-		while read -r pid; do ! kill -0 "$pid" 2>/dev/null || return 1; done <pids
-	}
-	eventually gone
+	for round in 1 2 3 4 5 6 7 8 9 10; do
+		rm -f begun
+		(flock -s 9 && exec bash script) 3>&- 9>alive &
+		begun() { [ -e begun ] && [ "$(wc -l <begun)" -eq 8 ]; }
+		eventually begun
+		# As make does, but at every moment.
+		while kill "$!" 2>/dev/null; do :; done
+		status=0
+		wait "$!" || status=$?
+		[ "$status" -eq 130 ]
+		eventually flock -n alive true
+	done
 }
 
 @test "what a program of cmocka printed is counted, and that it died" {

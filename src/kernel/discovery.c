@@ -324,7 +324,49 @@ static void dmr_look_end(struct dmr_look *look)
 	kref_put(&look->kref, dmr_look_release);
 }
 
+/* Positive if it ended in its time; 0 if not, which is said; -ERESTARTSYS on a signal. */
+static long dmr_look_wait(struct dmr_look *look)
+{
+	const long left = look->deadline - jiffies;
+	const long r = wait_for_completion_interruptible_timeout(&look->ended, max(left, 0L));
+
+	if (!r)
+		DMWARN("no_answer device=%s: passed over by discovery", look->name);
+	return r;
+}
+
+/* One that is running and has time left, with a reference; or NULL. */
+static struct dmr_look *dmr_look_in_time(void)
+{
+	struct dmr_look *look, *found = NULL;
+
+	spin_lock(&dmr_looks_lock);
+	list_for_each_entry(look, &dmr_looks_running, running)
+		if (time_before(jiffies, look->deadline))
+			found = look;
+	if (found)
+		kref_get(&found->kref);
+	spin_unlock(&dmr_looks_lock);
+	return found;
+}
+
 /* ---- A scan ---- */
+
+/*
+ * What an interrupted scan left behind has the time that it would have had: else the next scan, which is
+ * often the same one begun again, would pass over its device. -ERESTARTSYS on a signal.
+ */
+static int dmr_looks_wait_for_interrupted(void)
+{
+	struct dmr_look *look;
+	long r = 0;
+
+	while (r >= 0 && (look = dmr_look_in_time())) {
+		r = dmr_look_wait(look);
+		kref_put(&look->kref, dmr_look_release);
+	}
+	return min(r, 0L);
+}
 
 /* One that has been waited for too long is dropped, and its place is free. -ERESTARTSYS on a signal. */
 static int dmr_looks_run(struct dmr_looks *looks)
@@ -332,23 +374,20 @@ static int dmr_looks_run(struct dmr_looks *looks)
 	struct dmr_look *look, *next;
 	struct list_head *waiting = looks->list.next;
 	unsigned int running = 0;
-	long r, left;
+	long r;
 
 	list_for_each_entry_safe(look, next, &looks->list, node) {
 		for (; waiting != &looks->list && running < DMR_LOOKS_AT_A_TIME; running++) {
 			dmr_look_start(list_entry(waiting, struct dmr_look, node));
 			waiting = waiting->next;
 		}
-		left = look->deadline - jiffies;
-		r = wait_for_completion_interruptible_timeout(&look->ended, max(left, 0L));
+		r = dmr_look_wait(look);
 		if (r < 0)
 			return r;
 		running--;
 		looks->ready &= r && look->ready;
-		if (r)
-			continue;
-		DMWARN("no_answer device=%s: passed over by discovery", look->name);
-		dmr_look_end(look);
+		if (!r)
+			dmr_look_end(look);
 	}
 	return 0;
 }
@@ -451,9 +490,11 @@ static int dmr_scan_devices(bool *ready)
 
 	if (mutex_lock_interruptible(&dmr_scan_lock))
 		return -ERESTARTSYS;
+	r = dmr_looks_wait_for_interrupted();
 	/* Before the looks: what changes meanwhile is for another scan. */
 	sum = dmr_devices_sum();
-	r = dmr_for_each_bdev(dmr_look_add, &looks);
+	if (!r)
+		r = dmr_for_each_bdev(dmr_look_add, &looks);
 	if (!r)
 		r = dmr_looks_run(&looks);
 	if (!r)

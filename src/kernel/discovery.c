@@ -43,7 +43,7 @@ struct dmr_look {
 	struct work_struct work;
 	struct completion ended;
 	unsigned long deadline; /* jiffies; once it is started */
-	bool abandoned; /* nobody waits */
+	bool abandoned; /* what it sees is not wanted any more */
 	bool ready;     /* it was opened, and its headers could be read, if it may be a spare */
 	struct list_head node;    /* of the scan */
 	struct list_head running; /* of dmr_looks_running */

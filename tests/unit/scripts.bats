@@ -154,19 +154,35 @@ somebody_waits() { [ -e "$cpus/turn" ] && ! flock -n "$cpus/turn" true; }
 	count 0 '0 1' <<<''
 }
 
-@test "a kernel's packages are of one version, but for kbuild" {
+# A package index: package NAME VERSION DEPENDS, and what is asked of it.
+package_index() {
 	mkdir index
-	package() { printf 'Package: %s\nVersion: %s\nDepends: %s\n' "$@" >"index/$1"; }
+	stub apt-cache "[ \"\$1\" != show ] || cat '$PWD/index/'\"\${!#}\""
+}
+package() { printf 'Package: %s\nVersion: %s\nDepends: %s\n' "$@" >"index/$1"; }
+
+@test "a kernel's packages are of one version, but for kbuild" {
+	package_index
 	package linux-image-6.1-amd64 6.1.5-2 'linux-image-6.1.0-5-amd64 (= 6.1.5-2)'
 	package linux-image-6.1.0-5-amd64 6.1.5-2 'kmod, linux-base (>= 4.3)'
 	package linux-headers-6.1.0-5-amd64 6.1.5-2 'linux-headers-6.1.0-5-common (= 6.1.5-2), linux-kbuild-6.1 (>= 6.1.5-2)'
-	stub apt-cache "[ \"\$1\" != show ] || cat '$PWD/index/'\"\${!#}\""
 	stub apt-get "echo \"\$@\" >>'$PWD/asked'; [ \"\$1\" = update ]"
 	run "$tools/kernel" 6.1
 	[ "$status" -ne 0 ]
 	[[ $output == *'cannot download 6.1.0-5-amd64 6.1.5-2'* ]]
 	[ "$(sed -n 's/.*APT::Sandbox::User=root //p' asked)" = \
 		"linux-image-6.1.0-5-amd64=6.1.5-2 linux-headers-6.1.0-5-amd64=6.1.5-2 linux-headers-6.1.0-5-common=6.1.5-2 linux-kbuild-6.1" ]
+}
+
+@test "a debug kernel is of the newest source, though an old index knows another" {
+	package_index
+	package linux-source 6.1.5 'linux-source-6.1 (>= 6.1)'
+	package linux-source-6.1 6.1.5-1 xz-utils
+	stub id 'echo 0'
+	stub apt-get "case \$1 in update) sed -i 's/6.1.5-1/6.1.5-2/' '$PWD/index/linux-source-6.1' ;; download) exit 1 ;; esac"
+	run "$tools/debug-kernel" kasan
+	[ "$status" -ne 0 ]
+	[[ $output == *'cannot download linux-source-6.1 6.1.5-2'* ]]
 }
 
 @test "a package index is not fetched twice within ten minutes, unless it could not be" {

@@ -98,18 +98,18 @@ void Engine::choose_verify(u64 sector, dmr_place& place) const {
   const u32 mode = config_[DMR_CONFIG_VERIFY_WRITES].load();
   if (mode == DMR_VERIFY_OFF) return;
   const dmr_region_map map = regions_.view();
-  u64 at = sector;
-  const u64 end = sector + place.sectors;
-  place.verify = is_verified(block_of(sector));
-  while (mode == DMR_VERIFY_NEAR && at < end) {
-    const u32 left = static_cast<u32>(end - at);
+  // The first block is asked once: a slot beside it may come or go meanwhile, and some of it has to
+  // have a place.
+  place.verify = mode == DMR_VERIFY_ALL || is_near(block_of(sector));
+  u32 count = DMR_BLOCK_SECTORS - static_cast<u32>(sector % DMR_BLOCK_SECTORS);
+  while (mode == DMR_VERIFY_NEAR && count < place.sectors) {
+    const u64 at = sector + count;
     // Where nothing is marked nothing is near.
-    const u32 clear = place.verify ? 0 : dmr_clear_from(&map, at, left);
+    const u32 clear = place.verify ? 0 : dmr_clear_from(&map, at, place.sectors - count);
     if (clear == 0 && is_near(block_of(at)) != (place.verify != 0)) break;
-    const u32 in_block = DMR_BLOCK_SECTORS - static_cast<u32>(at % DMR_BLOCK_SECTORS);
-    at += min(left, clear != 0 ? clear : in_block);
+    count += clear != 0 ? clear : DMR_BLOCK_SECTORS - static_cast<u32>(at % DMR_BLOCK_SECTORS);
   }
-  if (mode == DMR_VERIFY_NEAR) place.sectors = static_cast<u32>(at - sector);
+  if (mode == DMR_VERIFY_NEAR) place.sectors = min(place.sectors, count);
   if (place.verify) place.sectors = min(place.sectors, kVerifiedSectorsMax);
 }
 
@@ -119,6 +119,7 @@ void Engine::route(u64 sector, u32 sectors, dmr_direction direction, dmr_place& 
   new (&place) dmr_place(one_block ? place_in_block(sector, sectors, direction)
                                    : place_over_blocks(sector, sectors, direction));
   if (direction == DMR_WRITE && place.kind == DMR_PLACE_MAIN) choose_verify(sector, place);
+  DMR_ASSERT(place.sectors != 0);
 }
 
 }  // namespace dmr

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // Writes that are read back before they are acknowledged.
+#include <atomic>
+#include <thread>
+
 #include "support.h"
 
 namespace test {
@@ -235,6 +238,32 @@ void a_reload_turns_it_on(void**) {
   assert_int_equal(pair.route(40000, 8, DMR_WRITE).verify, 1);
 }
 
+// Another thread asks all the time for the place of a write, while what decides on it changes: no sectors
+// at all is no answer.
+void a_place_has_sectors_whatever_changes_meanwhile(void**) {
+  Verified pair;
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> asked{0};
+  std::atomic<uint64_t> empty{0};
+  std::thread asking([&] {
+    for (; !stop; ++asked) empty += pair.route(kBlock + 24, 16, DMR_WRITE).sectors == 0;
+  });
+  const auto changes = [&](auto&& change) {
+    const uint64_t enough = asked + 20000;
+    for (uint32_t n = 0; asked < enough; ++n) change(n);
+  };
+  changes([&](uint32_t n) {
+    pair.job(n % 2 == 0 ? DMR_JOB_REMAP : DMR_JOB_UNMAP, kBlock + 32);
+  });
+  changes([&](uint32_t n) {
+    dmr_engine_config_set(pair.target->engine(), DMR_CONFIG_VERIFY_WRITES,
+                          n % 2 == 0 ? DMR_VERIFY_ALL : DMR_VERIFY_NEAR);
+  });
+  stop = true;
+  asking.join();
+  assert_int_equal(empty, 0);
+}
+
 void a_changing_buffer_costs_no_slot(void**) {
   // What was written is not what the memory holds when it is compared.
   Verified pair;
@@ -326,6 +355,7 @@ int main() {
       cmocka_unit_test(zeros_are_on_the_medium_before_they_are_read_back),
       cmocka_unit_test(off_is_off_and_all_is_all),
       cmocka_unit_test(a_reload_turns_it_on),
+      cmocka_unit_test(a_place_has_sectors_whatever_changes_meanwhile),
       cmocka_unit_test(a_changing_buffer_costs_no_slot),
       cmocka_unit_test(moved_while_it_waited),
       cmocka_unit_test(without_a_slot_to_be_had_the_write_fails),

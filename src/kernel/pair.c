@@ -17,12 +17,12 @@ static LIST_HEAD(dmr_registry);
 /* ---- Worker ---- */
 
 /* Requests that have arrived since, and behind them @left. */
-static struct dmr_request *dmr_pair_take(struct dmr_pair *pair, struct dmr_request *left)
+static struct dmr_request *dmr_pair_take(struct dmr_pair *pair)
 {
 	struct dmr_request *list;
 
 	spin_lock_irq(&pair->lock);
-	*pair->parked_end = left;
+	*pair->parked_end = pair->left;
 	list = pair->parked;
 	pair->parked = NULL;
 	pair->parked_end = &pair->parked;
@@ -30,14 +30,16 @@ static struct dmr_request *dmr_pair_take(struct dmr_pair *pair, struct dmr_reque
 	return list;
 }
 
-static void dmr_pair_recover(struct dmr_pair *pair)
+/* A round: what waits now. False if that was nothing. */
+static bool dmr_pair_recover(struct dmr_pair *pair)
 {
-	struct dmr_request *list, *left = NULL;
+	struct dmr_request *list = dmr_pair_take(pair);
 
-	while ((list = dmr_pair_take(pair, left))) {
-		dmr_debug(2, "recover dev=%s sector=%llu", pair->name, list->sector);
-		left = dmr_engine_recover(pair->engine, list);
-	}
+	if (!list)
+		return false;
+	dmr_debug(2, "recover dev=%s sector=%llu", pair->name, list->sector);
+	pair->left = dmr_engine_recover(pair->engine, list);
+	return true;
 }
 
 static void dmr_errand_release(struct kref *kref)
@@ -76,31 +78,46 @@ static bool dmr_pair_may_mend(struct dmr_pair *pair)
 	return true;
 }
 
+static void dmr_errand_end(struct dmr_pair *pair, struct dmr_errand *errand)
+{
+	spin_lock_irq(&pair->lock);
+	list_del(&errand->node);
+	spin_unlock_irq(&pair->lock);
+	complete(&errand->ended);
+	kref_put(&errand->kref, dmr_errand_release);
+}
+
+/*
+ * A round of all that waits, and again as long as there is more: requests may come without end, and
+ * neither messages nor the scan worker are to wait for that.
+ */
 static void dmr_pair_work(struct work_struct *work)
 {
 	struct dmr_pair *pair = container_of(work, struct dmr_pair, work);
 	unsigned int noio = memalloc_noio_save();
-	struct dmr_errand *errand;
+	bool more = dmr_pair_recover(pair);
+	struct dmr_errand *errand = dmr_pair_errand(pair);
 
-	for (;;) {
-		dmr_pair_recover(pair);
-		errand = dmr_pair_errand(pair);
-		if (!errand && dmr_pair_may_mend(pair) && dmr_engine_mend_found(pair->engine))
-			continue;
-		if (!errand)
-			break;
-		if (!dmr_errand_step(pair, errand))
-			continue;
-		spin_lock_irq(&pair->lock);
-		list_del(&errand->node);
-		spin_unlock_irq(&pair->lock);
-		complete(&errand->ended);
-		kref_put(&errand->kref, dmr_errand_release);
+	if (errand) {
+		more = true;
+		if (dmr_errand_step(pair, errand))
+			dmr_errand_end(pair, errand);
 	}
+	if (dmr_pair_may_mend(pair))
+		dmr_engine_mend_found(pair->engine);
 	memalloc_noio_restore(noio);
-	if (dmr_scan_wanted(pair->engine) ||
+	if ((!more && dmr_scan_wanted(pair->engine)) ||
 	    (!READ_ONCE(pair->suspended) && dmr_scan_found(pair->engine)))
 		dmr_scan_kick(pair);
+	if (more)
+		queue_work(pair->queue, &pair->work);
+}
+
+/* Once nothing more is handed to the worker. */
+static void dmr_pair_wait(struct dmr_pair *pair)
+{
+	while (flush_work(&pair->work))
+		;
 }
 
 void dmr_pair_mend(struct dmr_pair *pair)
@@ -201,7 +218,7 @@ void dmr_pair_suspend(struct dmr_pair *pair)
 {
 	dmr_scan_stop(pair);
 	dmr_pair_presuspend(pair);
-	flush_work(&pair->work);
+	dmr_pair_wait(pair);
 }
 
 void dmr_pair_resume(struct dmr_pair *pair)
@@ -362,7 +379,7 @@ static void dmr_pair_stop(struct dmr_pair *pair)
 {
 	dmr_scan_stop(pair);
 	dmr_host_drain(&pair->host);
-	flush_work(&pair->work);
+	dmr_pair_wait(pair);
 }
 
 void dmr_pair_put(struct dmr_pair *pair)

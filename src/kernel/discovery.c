@@ -58,7 +58,7 @@ static LIST_HEAD(dmr_looks_running); /* under dmr_looks_lock */
 
 static DEFINE_MUTEX(dmr_scan_lock);
 static u32 dmr_scanned_sum; /* dmr_devices_sum() before the last scan; see dmr_watch_work() */
-static bool dmr_late_answer; /* from a look that was abandoned */
+static bool dmr_late_answer; /* from a look that had no time left */
 
 /* What the last scan left. */
 static DEFINE_MUTEX(dmr_lists_lock);
@@ -249,9 +249,10 @@ static void dmr_look_work(struct work_struct *work)
 	spin_lock(&dmr_looks_lock);
 	list_del(&look->running);
 	spin_unlock(&dmr_looks_lock);
-	if (READ_ONCE(look->abandoned))
-		WRITE_ONCE(dmr_late_answer, true);
 	complete(&look->ended);
+	/* Not what a signal has ended: whoever scans next waits for that, or asks anew. */
+	if (time_after_eq(jiffies, look->deadline))
+		WRITE_ONCE(dmr_late_answer, true);
 	kref_put(&look->kref, dmr_look_release);
 }
 

@@ -252,13 +252,26 @@ int dmr_map(struct dm_target *ti, struct bio *bio)
 	return dmr_map_counted(target, bio, 0);
 }
 
+/*
+ * sd offers to write zeros until the disk refuses that for the first time, with an error that could as
+ * well be the medium's. Whoever asked for it then writes them.
+ */
+static bool dmr_offers_no_zeroing(const struct dmr_target *target, const struct bio *bio,
+				  const struct dmr_bio *data)
+{
+	return bio_op(bio) == REQ_OP_WRITE_ZEROES &&
+	       !bdev_write_zeroes_sectors(data->device == DMR_MAIN ? target->main_bdev :
+								     target->spare_bdev);
+}
+
 /* Whether the worker has taken it; otherwise *error is what the application is told. */
 static noinline bool dmr_failed(const struct dmr_target *target, struct bio *bio,
 				struct dmr_bio *data, blk_status_t *error)
 {
 	const bool failfast = bio->bi_opf & (REQ_FAILFAST_MASK | REQ_RAHEAD);
 	const enum dmr_direction direction = dmr_direction_of(bio);
-	const enum dmr_sts sts = dmr_sts_of(*error);
+	const enum dmr_sts sts = dmr_offers_no_zeroing(target, bio, data) ? DMR_STS_NOTSUPP :
+									    dmr_sts_of(*error);
 
 	if (dmr_engine_failed(target->pair->engine, data->device, direction, sts, failfast)) {
 		data->status = *error;

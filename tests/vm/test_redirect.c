@@ -6,10 +6,13 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -358,6 +361,43 @@ static void medium_errors_of_scsi_are_eio(void **state)
 	scsi_end();
 }
 
+/* A disk that can't write zeros on its own, which it says only when it is asked to. */
+static void zeroing_that_the_disk_refuses_is_not_its_medium_s(void **state)
+{
+	uint64_t range[2] = { 0, MIB_SECTORS * SECTOR };
+	char device[16];
+	struct status status;
+	int fd, r;
+
+	(void)state;
+	/* The spare has to offer it, too. */
+	scsi_make(device, sizeof(device), "dev_size_mb=64");
+	pair_make_disks(&pair, NULL);
+	shell("dmsetup create zeroing_main --table '0 65536 linear /dev/%s 0' && "
+	      "dmsetup create zeroing_spare --table '0 65536 linear /dev/%s 65536'", device, device);
+	strcpy(pair.main_path, "/dev/mapper/zeroing_main");
+	strcpy(pair.spare_path, "/dev/mapper/zeroing_spare");
+	pair.length = 65536;
+	assert_int_equal(pair_open(&pair, ""), 0);
+	assert_int_equal(oracle_write(oracle, MIB_SECTORS, 64, 0), 0);
+	fd = open("/dev/mapper/" NAME, O_RDWR | O_DIRECT);
+	assert_true(fd >= 0);
+	/* First as it should be. */
+	assert_int_equal(ioctl(fd, BLKZEROOUT, range), 0);
+	put_file("/sys/module/scsi_debug/parameters/write_same_length", "8");
+	r = ioctl(fd, BLKZEROOUT, range);
+	put_file("/sys/module/scsi_debug/parameters/write_same_length", "65535");
+	close(fd);
+	assert_int_equal(r, 0);
+	status = pair_status(&pair);
+	assert_int_equal(status.write_errors, 0);
+	assert_int_equal(status.used, 0);
+	assert_int_equal(oracle_check(oracle, MIB_SECTORS, 64), 0);
+	pair_close(&pair);
+	shell("dmsetup remove zeroing_main && dmsetup remove zeroing_spare");
+	scsi_end();
+}
+
 static void a_disk_that_is_gone_costs_no_slots(void **state)
 {
 	char device[16], attribute[128];
@@ -440,6 +480,48 @@ static void peer_24_concurrent_writers_over_a_bad_area_lose_nothing(void **state
 	assert_int_equal(oracle_check(oracle, AREA_BEGIN, AREA), 0);
 }
 
+static atomic_bool stop;
+
+static void *write_beside(void *argument)
+{
+	struct writer *writer = argument;
+
+	while (!stop)
+		writer->wrong += !!oracle_write(oracle, 1008 + 2 * writer->number, 2, 0);
+	return NULL;
+}
+
+/* Where writes are read back there is always one that waits for that. */
+static void neither_messages_nor_the_scanner_wait_for_writes_to_end(void **state)
+{
+	struct writer writers[WRITERS] = { 0 };
+	unsigned int i;
+
+	(void)state;
+	WITHIN_SECONDS(120);
+	pair_make_disks(&pair, &(struct pair_options){ .main.mib = 16, .wrap_main = true });
+	assert_int_equal(pair_open(&pair, "4 scan_duty_ppm 1000000 scan_chunk_kib 16"), 0);
+	disk_break(&pair.main, 1000, 8);
+	assert_int_equal(oracle_write(oracle, 1000, 8, 0), 0);
+	pair_wrap(&pair, WRAPPED_MAIN, 1008, 8, "delay 2");
+	for (i = 0; i < WRITERS; i++) {
+		writers[i].number = i;
+		pthread_create(&writers[i].thread, NULL, write_beside, &writers[i]);
+	}
+	assert_int_equal(dm_message(NAME, "repair", NULL, 0), 0);
+	assert_int_equal(dm_message(NAME, "remap 3000", NULL, 0), 0);
+	disk_break(&pair.main, 0, 1);
+	assert_int_equal(dm_message(NAME, "scan start", NULL, 0), 0);
+	while (!pair_status(&pair).lost)
+		usleep(100000);
+	stop = true;
+	for (i = 0; i < WRITERS; i++) {
+		pthread_join(writers[i].thread, NULL);
+		assert_int_equal(writers[i].wrong, 0);
+	}
+	assert_int_equal(oracle_check(oracle, 1000, 16), 0);
+}
+
 static void an_ext4_over_a_bad_area_is_whole(void **state)
 {
 	(void)state;
@@ -476,9 +558,11 @@ int main(int argc, char **argv)
 		CASE(peer_09_a_block_has_one_slot_and_nothing_lies_beyond_the_end),
 		CASE(fua_and_sync_writes_are_redirected),
 		CASE(writes_of_many_pieces_are_redirected),
+		CASE(zeroing_that_the_disk_refuses_is_not_its_medium_s),
 		CASE(a_disk_that_is_gone_costs_no_slots),
 		CASE(medium_errors_of_scsi_are_eio),
 		CASE(peer_24_concurrent_writers_over_a_bad_area_lose_nothing),
+		CASE(neither_messages_nor_the_scanner_wait_for_writes_to_end),
 		CASE(an_ext4_over_a_bad_area_is_whole),
 	};
 

@@ -84,9 +84,10 @@ enum dmr_refusal {
 	DMR_REFUSED_FORK,                   /* two states of one sequence, two votes each */
 	DMR_REFUSED_VERSION,                /* metadata of a format version that we don't know */
 	DMR_REFUSED_OTHER_MAIN,             /* the fingerprint is another main's */
+	DMR_REFUSED_MAIN_CHANGED,           /* a running pair's main has another size or logical block */
 	DMR_REFUSED_OTHER_PAIR,             /* `uuid` names another pair */
 	DMR_REFUSED_BLANK_WITH_UUID,        /* `uuid` names a pair and the spare is blank */
-	DMR_REFUSED_FORMAT_IN_USE,          /* `format` on metadata of this main with slots in use */
+	DMR_REFUSED_FORMAT_IN_USE,          /* `format` on a running pair, or one with slots in use */
 	DMR_REFUSED_FORMAT_FAILED,          /* the new metadata can't be made durable */
 	DMR_REFUSED_READ_ONLY,              /* needs a write to the spare and may not write */
 };

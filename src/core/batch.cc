@@ -31,6 +31,7 @@ Staged& Engine::stage(Slot slot, Entry before, Entry after) {
   staged.slot = slot;
   staged.before = before;
   staged.after = after;
+  if (after.is_used()) staged.newly_lost = after.lost_mask() & ~present(staged).lost_mask();
   return staged;
 }
 
@@ -110,7 +111,7 @@ Engine::Tally Engine::tally() const {
     if (!s.after.is_used()) continue;
     const Entry entry = present(s);
     tally.remaps += entry.is_free();
-    tally.lost += bits_in(s.after.lost_mask() & ~entry.lost_mask());
+    tally.lost += bits_in(s.newly_lost);
     if (salvaging_) tally.salvaged += bits_in(entry.lost_mask() & s.after.in_slot());
   }
   return tally;
@@ -119,7 +120,7 @@ Engine::Tally Engine::tally() const {
 dmr_event_kind Engine::event_of(const Staged& staged) const {
   if (staged.after.is_retired()) return DMR_EVENT_RETIRED;
   if (staged.after.is_free()) return DMR_EVENT_UNMAP;
-  if ((staged.after.lost_mask() & ~staged.before.lost_mask()) != 0) return DMR_EVENT_LOST;
+  if (staged.newly_lost != 0) return DMR_EVENT_LOST;
   if (salvaging_ && (staged.before.lost_mask() & staged.after.in_slot()) != 0)
     return DMR_EVENT_SALVAGED;
   return DMR_EVENT_REMAP;
@@ -163,7 +164,8 @@ void Engine::publish(const Tally& tally) {
 void Engine::tell_batch() {
   for (u32 i = 0; i < staged_count_; ++i) {
     const Staged& s = staged_[i];
-    emit(event_of(s), s.affected() != 0 ? s.block() : Block(0), s.slot, s.affected());
+    const SectorMask mask = s.newly_lost != 0 ? s.newly_lost : s.affected();
+    emit(event_of(s), mask != 0 ? s.block() : Block(0), s.slot, mask);
   }
   const bool was_full = spare_full_;
   spare_full_ = slots_.free() == 0;

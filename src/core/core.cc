@@ -79,13 +79,16 @@ const char* dmr_refusal_text(dmr_refusal refusal) {
       return "spare's metadata is of a format version that this module does not know";
     case DMR_REFUSED_OTHER_MAIN:
       return "spare belongs to another main device; 'adopt_main' would accept this one if it fits";
+    case DMR_REFUSED_MAIN_CHANGED:
+      return "main's size or logical block has changed since it was opened; to go on, remove the "
+             "device and create it with 'adopt_main'";
     case DMR_REFUSED_OTHER_PAIR:
       return "spare belongs to another pair than 'uuid' names";
     case DMR_REFUSED_BLANK_WITH_UUID:
       return "spare is blank, but 'uuid' names an existing pair; without 'uuid' it would become a "
              "new spare";
     case DMR_REFUSED_FORMAT_IN_USE:
-      return "'format' refused: spare holds valid metadata of this main with redirections in use";
+      return "'format' refused: spare is this main's, and the pair runs or has redirections in use";
     case DMR_REFUSED_FORMAT_FAILED:
       return "new metadata could not be made durable on the spare";
     case DMR_REFUSED_READ_ONLY:

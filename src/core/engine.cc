@@ -240,9 +240,13 @@ dmr_refusal Engine::probe(const dmr_arguments& arguments, dmr_report& report) {
 // ---- Opening -------------------------------------------------------------------------------------
 
 void Engine::fill_identity(Header& header, const dmr_arguments& arguments) const {
+  if (arguments.adopt_main && check_identity(header, {}) != DMR_ACCEPTED) {
+    memset(header.main_unique_id, 0, sizeof header.main_unique_id);
+    memset(header.main_partition_uuid, 0, sizeof header.main_partition_uuid);
+  }
   header.main_sectors.store(geometry_.main_sectors);
   header.main_logical_sectors.store(geometry_.main_logical_sectors);
-  // What is not known now may have been known before: keep that.
+  // What is not known now of the same main may have been known before: keep that.
   if (!is_zero(identity_.unique_id, sizeof identity_.unique_id))
     memcpy(header.main_unique_id, identity_.unique_id, sizeof header.main_unique_id);
   if (!is_zero(identity_.partition_uuid, sizeof identity_.partition_uuid))
@@ -342,7 +346,7 @@ dmr_refusal Engine::adoptable(const dmr_geometry& geometry, const dmr_arguments&
     return DMR_REFUSED_OTHER_PAIR;
   if (geometry.main_sectors != geometry_.main_sectors ||
       geometry.main_logical_sectors != geometry_.main_logical_sectors)
-    return DMR_REFUSED_OTHER_MAIN;
+    return DMR_REFUSED_MAIN_CHANGED;
   if (geometry.spare_sectors < geometry_.spare_sectors ||
       geometry.spare_logical_sectors != geometry_.spare_logical_sectors)
     return DMR_REFUSED_SPARE_TOO_SMALL;

@@ -31,7 +31,8 @@ inline constexpr u32 kChangesPerPiece = 10;
 // A change that waits for its commit; after a commit that failed, sectors in doubt.
 struct Staged : Change {
   SectorMask written = 0;                 // sectors put into the slot by this batch
-  u32 crc[DMR_BLOCK_SECTORS] = {};        // of each of them
+  SectorMask newly_lost = 0;              // that were not lost before, in whichever slot
+  u32 crc[DMR_BLOCK_SECTORS] = {};        // of each that was written
 
   Block block() const { return before.is_used() ? before.block() : after.block(); }
   bool is_new_block() const { return before.is_free() && after.is_used(); }
@@ -198,7 +199,8 @@ class Engine {
   void store(const Piece& piece, SectorMask mask);
   static Step fail_piece(const Piece& piece, dmr_outcome outcome);
   // Whether failing I/O may make redirections now.
-  bool may_remap() const;
+  bool may_change() const;
+  bool may_remap() const;  // also without having been asked
   // Whether main as a whole answers: asked once a batch, before it costs a slot.
   bool main_answers();
   bool canary_reads(u64 sector);

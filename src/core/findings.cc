@@ -69,7 +69,8 @@ bool Engine::mend_found() {
   } else {
     const Block block(finding.number);
     salvaging_ = finding.kind == Finding::Kind::kSalvage;
-    if (may_remap())
+    // What is salvaged has its slot already.
+    if (salvaging_ ? may_change() : may_remap())
       (void)batch_of_one([&] { return found_piece(finding, piece_of(block, finding.mask)); });
     salvaging_ = false;
     put_off(finding);

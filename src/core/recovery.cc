@@ -53,9 +53,12 @@ Engine::Step Engine::fail_piece(const Piece& piece, dmr_outcome outcome) {
 
 // ---- Whether it is the medium --------------------------------------------------------------------
 
+bool Engine::may_change() const {
+  return !read_only_.load() && !metadata_ro_.load() && !main_failed_.load();
+}
+
 bool Engine::may_remap() const {
-  return !read_only_.load() && !metadata_ro_.load() && !main_failed_.load() &&
-         config_[DMR_CONFIG_AUTO_REMAP].load() != 0;
+  return may_change() && config_[DMR_CONFIG_AUTO_REMAP].load() != 0;
 }
 
 bool Engine::canary_reads(u64 sector) {
@@ -280,11 +283,8 @@ Engine::Step Engine::mend_read(const Piece& piece) {
     if (step == Step::kSealFirst) return step;
   }
   unread |= lost;
-  if (unread != 0) {
-    fail_piece(piece, DMR_OUTCOME_EIO);
-  } else if (main.device || slot.device) {
-    fail_piece(piece, DMR_OUTCOME_AS_FAILED);
-  }
+  // By whatever code: the one that the request failed with says no more about it.
+  if (unread != 0 || main.device || slot.device) fail_piece(piece, DMR_OUTCOME_EIO);
   return step;
 }
 
@@ -298,7 +298,7 @@ dmr_request* Engine::mend_one_read(dmr_request* reads) {
     sealed = seal_batch();
     if (step != Step::kSealFirst && sealed != Status::kMedium) break;
   }
-  if (step == Step::kSealFirst) reads->outcome = DMR_OUTCOME_AS_FAILED;
+  if (step == Step::kSealFirst) reads->outcome = DMR_OUTCOME_EIO;
   dmr_request* const next = reads->next;
   advance(cursor, piece_at(cursor));
   if (cursor.request == reads) {

@@ -180,10 +180,7 @@ void SimTarget::run_worker() {
 void SimTarget::end_parked(Parked& part) {
   dmr_sts sts = DMR_STS_OK;
   if (*part.end != DMR_OUTCOME_OK) sts = DMR_STS_IOERR;
-  // With the status that it failed with, but medium errors reach the application as EIO.
-  if (*part.end == DMR_OUTCOME_AS_FAILED && part.failed_with != DMR_STS_OK &&
-      !dmr_sts_is_medium(part.failed_with))
-    sts = part.failed_with;
+  if (*part.end == DMR_OUTCOME_AS_FAILED && part.failed_with != DMR_STS_OK) sts = part.failed_with;
   if (sts == DMR_STS_OK && part.is_write)
     part.pending->repaired.push_back({part.sector, part.sectors});
   if (part.memory != nullptr) *part.memory = std::move(part.data);

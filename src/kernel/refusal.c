@@ -30,6 +30,7 @@ static int dmr_refusal_errno(enum dmr_refusal refusal)
 	case DMR_REFUSED_VERSION:
 		return -EUCLEAN;
 	case DMR_REFUSED_OTHER_MAIN:
+	case DMR_REFUSED_MAIN_CHANGED:
 	case DMR_REFUSED_OTHER_PAIR:
 	case DMR_REFUSED_BLANK_WITH_UUID:
 		return -ESTALE;

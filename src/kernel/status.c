@@ -59,9 +59,10 @@ static void dmr_identity_of(const struct dmr_target *target, struct dmr_identity
 		dmr_engine_status(pair->engine, &status);
 		identity->has_uuid = true;
 		dmr_uuid_format(status.uuid, identity->uuid);
-	} else if (arguments->uuid_given) {
+	} else if (arguments->uuid_given || memchr_inv(target->found_uuid, 0, DMR_UUID_BYTES)) {
 		identity->has_uuid = true;
-		dmr_uuid_format(arguments->uuid, identity->uuid);
+		dmr_uuid_format(arguments->uuid_given ? arguments->uuid : target->found_uuid,
+				identity->uuid);
 	}
 	memcpy(identity->label, arguments->label[0] ? arguments->label : status.label,
 	       DMR_LABEL_BYTES);

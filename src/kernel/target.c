@@ -100,6 +100,8 @@ static int dmr_make_pair(struct dm_target *ti, struct dmr_target *target)
 		dmr_pair_put(target->pair);
 		return dmr_refuse_table(ti, target, refusal, &report);
 	}
+	if (!report.will_format)
+		memcpy(target->found_uuid, report.found_uuid, DMR_UUID_BYTES);
 	return 0;
 }
 

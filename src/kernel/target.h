@@ -24,6 +24,7 @@ struct dmr_target {
 	struct dmr_geometry geometry;
 	struct dmr_arguments arguments;
 	bool writable; /* the table's mode */
+	dmr_u8 found_uuid[DMR_UUID_BYTES]; /* of the spare, when the table was loaded; zeros: none */
 	struct dmr_pair *unused_pair; /* replaced in preresume; status may still look at it */
 };
 

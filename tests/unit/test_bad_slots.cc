@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // A spare that is full, and slots that fail: new ones, and those that hold data.
+#include <algorithm>
+
 #include "support.h"
 
 namespace test {
@@ -18,9 +20,9 @@ void peer_08_full_spare_passes_errors_up_and_says_so(void**) {
   assert_int_equal(pair->host.events_of(DMR_EVENT_SPARE_FULL), 1);
   pair->check_invariants();
   // Known redirections go on; a new one does not.
-  assert_int_equal(pair->write(kSmallSlots * 8, 1), DMR_STS_IOERR);
+  assert_int_equal(pair->write(kSmallSlots * 8, 1), DMR_STS_MEDIUM);
   assert_int_equal(pair->write(16, 24), DMR_STS_OK);
-  assert_int_equal(pair->write(kSmallSlots * 8 - 8, 16), DMR_STS_IOERR);
+  assert_int_equal(pair->write(kSmallSlots * 8 - 8, 16), DMR_STS_MEDIUM);
   pair->check(kSmallSlots * 8 - 64, 128);
   pair->check(0, 256);
   Pair after(*pair);
@@ -42,7 +44,7 @@ void a_write_that_finds_no_slot_ends_as_it_failed(void**) {
   std::optional<dmr_outcome> end;
   pair->host.on_complete = [&](SimRequest& write) { end = write.end; };
   pair->park(0, 8);
-  assert_int_equal(pair->settle()[0], DMR_STS_IOERR);
+  assert_int_equal(pair->settle()[0], DMR_STS_MEDIUM);
   assert_int_equal(*end, DMR_OUTCOME_AS_FAILED);
   assert_int_equal(pair->status().sequence, 7);
 }
@@ -93,7 +95,7 @@ void a_spare_whose_slots_all_fail_is_not_retired_whole(void**) {
   const auto pair = opened();
   pair->main().inject(write_fault(96, 8));
   pair->spare().inject(write_fault(DMR_METADATA_SECTORS, kForever - DMR_METADATA_SECTORS));
-  assert_int_equal(pair->write(96, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->write(96, 8), DMR_STS_MEDIUM);
   assert_true(pair->status().slots_retired < 200);
   assert_int_equal(pair->status().slots_used, 0);
   survives(*pair);
@@ -158,7 +160,7 @@ void a_device_error_of_the_spare_retires_nothing(void**) {
   const auto pair = opened();
   pair->main().inject(write_fault(96, 8));
   pair->spare().inject(write_fault(DMR_METADATA_SECTORS, kSmallSpare, DMR_STS_TRANSPORT));
-  assert_int_equal(pair->write(96, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->write(96, 8), DMR_STS_MEDIUM);
   assert_int_equal(pair->status().slots_retired, 0);
   assert_int_equal(pair->status().slots_used, 0);
   pair->spare().heal();
@@ -223,6 +225,16 @@ void dead_sectors_are_reported_as_lost(void**) {
   pair->spare().inject(write_fault(old_slot + 3));
   pair->spare().inject(read_fault(old_slot + 5, 2));
   assert_int_equal(pair->write(99, 1), DMR_STS_OK);
+  assert_int_equal(pair->host.events_of(DMR_EVENT_LOST), 1);
+  // Those alone, and only once: in whichever slot they are.
+  const auto event = std::find_if(pair->host.events.begin(), pair->host.events.end(),
+                                  [](const dmr_event& e) { return e.kind == DMR_EVENT_LOST; });
+  assert_int_equal(event->sectors_mask, 0x60);
+  const uint64_t new_slot = dmr::slot_sector(dmr::Slot(pair->entry_of(96).slot));
+  pair->spare().inject(write_fault(new_slot + 3));
+  assert_int_equal(pair->write(99, 1), DMR_STS_OK);
+  assert_int_not_equal(dmr::slot_sector(dmr::Slot(pair->entry_of(96).slot)), new_slot);
+  assert_int_equal(pair->entry_of(96).lost_mask, 0x60);
   assert_int_equal(pair->host.events_of(DMR_EVENT_LOST), 1);
 }
 
@@ -337,7 +349,7 @@ void a_bad_slot_is_kept_when_there_is_no_other(void**) {
   assert_int_equal(pair->write(0, 64), DMR_STS_OK);
   assert_int_equal(pair->flush(), DMR_STS_OK);
   pair->spare().inject(write_fault(dmr::slot_sector(dmr::Slot(2)) + 1));
-  assert_int_equal(pair->write(17, 1), DMR_STS_IOERR);
+  assert_int_equal(pair->write(17, 1), DMR_STS_MEDIUM);
   assert_int_equal(pair->write(18, 1), DMR_STS_OK);
   assert_int_equal(pair->status().slots_retired, 0);
   pair->check(0, 64);
@@ -369,7 +381,7 @@ void device_errors_while_a_slot_is_given_up_change_nothing(void**) {
   const uint64_t old_slot = dmr::slot_sector(dmr::Slot(0));
   pair->spare().inject(write_fault(old_slot + 3));
   pair->spare().inject(read_fault(old_slot, 8, DMR_STS_TIMEOUT));
-  assert_int_equal(pair->write(99, 1), DMR_STS_IOERR);
+  assert_int_equal(pair->write(99, 1), DMR_STS_MEDIUM);
   assert_int_equal(pair->entry_of(96).slot, 0);
   assert_int_equal(pair->route(99, 1, DMR_WRITE).kind, DMR_PLACE_SPARE);
   pair->spare().heal();

@@ -102,7 +102,7 @@ void more_than_the_burst_is_main_failed(void**) {
   pair->main().inject(write_fault(0, 4096));
   for (uint64_t i = 0; i < 10; ++i) assert_int_equal(pair->write(8 * i, 8), DMR_STS_OK);
   assert_int_equal(pair->status().state, DMR_STATE_OK);
-  assert_int_equal(pair->write(800, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->write(800, 8), DMR_STS_MEDIUM);
   assert_int_equal(pair->status().state, DMR_STATE_MAIN_FAILED);
   assert_int_equal(pair->host.events_of(DMR_EVENT_MAIN_FAILED), 1);
   assert_int_equal(pair->status().slots_used, 10);
@@ -127,18 +127,18 @@ void resume_remap_begins_a_new_count(void**) {
   const auto pair = opened({}, Arguments().with_config(DMR_CONFIG_REMAP_BURST, 10));
   pair->main().inject(write_fault(0, 4096));
   for (uint64_t i = 0; i < 10; ++i) assert_int_equal(pair->write(8 * i, 8), DMR_STS_OK);
-  assert_int_equal(pair->write(800, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->write(800, 8), DMR_STS_MEDIUM);
   dmr_engine_resume_remap(pair->target->engine());
   for (uint64_t i = 10; i < 20; ++i) assert_int_equal(pair->write(8 * i, 8), DMR_STS_OK);
   assert_int_equal(pair->status().slots_used, 20);
-  assert_int_equal(pair->write(800, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->write(800, 8), DMR_STS_MEDIUM);
   assert_int_equal(pair->status().state, DMR_STATE_MAIN_FAILED);
 }
 
 void main_failed_is_not_kept_over_reopening(void**) {
   const auto pair = opened({}, Arguments().with_config(DMR_CONFIG_REMAP_BURST, 1));
   pair->main().inject(write_fault(0, 4096));
-  assert_int_equal(pair->write(0, 16), DMR_STS_IOERR);
+  assert_int_equal(pair->write(0, 16), DMR_STS_MEDIUM);
   assert_int_equal(pair->status().state, DMR_STATE_MAIN_FAILED);
   pair->reboot(CrashPolicy::kDropAll);
   assert_int_equal(pair->status().state, DMR_STATE_OK);
@@ -166,7 +166,7 @@ void slots_that_fail_do_not_count(void**) {
     assert_int_equal(pair->write(0, 8), DMR_STS_OK);
     assert_int_equal(pair->write(8, 8), DMR_STS_OK);
     assert_int_equal(pair->status().slots_used, 2);
-    assert_int_equal(pair->write(16, 8), DMR_STS_IOERR);
+    assert_int_equal(pair->write(16, 8), DMR_STS_MEDIUM);
     assert_int_equal(pair->status().state, DMR_STATE_MAIN_FAILED);
   }
 }
@@ -198,7 +198,7 @@ void a_main_that_answers_nothing_costs_no_slot(void**) {
   const auto pair = opened();
   pair->main().inject(write_fault(0, kSmallMain));
   pair->main().inject(read_fault(0, kSmallMain));
-  assert_int_equal(pair->write(96, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->write(96, 8), DMR_STS_MEDIUM);
   assert_int_equal(pair->status().state, DMR_STATE_MAIN_FAILED);
   assert_int_equal(pair->status().slots_used, 0);
   assert_int_equal(pair->host.events_of(DMR_EVENT_MAIN_FAILED), 1);

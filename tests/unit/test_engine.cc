@@ -227,6 +227,12 @@ void identities(void**) {
                    DMR_ACCEPTED);
   assert_int_equal(open(identity_of("wwid-1", ""), none), DMR_REFUSED_OTHER_MAIN);
   assert_int_equal(open(identity_of("wwid-2", "part-2"), none), DMR_ACCEPTED);
+  // Nothing of the former main stays, not even what this one lacks.
+  assert_int_equal(open(identity_of("wwid-3", ""), Arguments().with_adopt_main()), DMR_ACCEPTED);
+  assert_int_equal(open(identity_of("wwid-3", "part-3"), none), DMR_ACCEPTED);
+  // But what is known of the same one.
+  assert_int_equal(open(identity_of("wwid-3", ""), Arguments().with_adopt_main()), DMR_ACCEPTED);
+  assert_int_equal(open(identity_of("wwid-3", "part-4"), none), DMR_REFUSED_OTHER_MAIN);
 }
 
 void uuids(void**) {
@@ -439,11 +445,12 @@ void adopt(void**) {
   assert_int_equal(asked(same, Arguments().with_uuid(other)), DMR_REFUSED_OTHER_PAIR);
   assert_int_equal(asked(same, Arguments().with_format()), DMR_REFUSED_FORMAT_IN_USE);
   dmr_geometry changed = same;
-  changed.main_sectors -= 8;
-  assert_int_equal(asked(changed, none), DMR_REFUSED_OTHER_MAIN);
+  changed.main_sectors += 8;
+  assert_int_equal(asked(changed, none), DMR_REFUSED_MAIN_CHANGED);
+  assert_int_equal(asked(changed, Arguments().with_adopt_main()), DMR_REFUSED_MAIN_CHANGED);
   changed = same;
   changed.main_logical_sectors = 8;
-  assert_int_equal(asked(changed, none), DMR_REFUSED_OTHER_MAIN);
+  assert_int_equal(asked(changed, none), DMR_REFUSED_MAIN_CHANGED);
   changed = same;
   changed.spare_sectors -= 8;
   assert_int_equal(asked(changed, none), DMR_REFUSED_SPARE_TOO_SMALL);
@@ -481,7 +488,7 @@ void adopting_for_reading_stops_writes_of_metadata(void**) {
   dmr_engine* const engine = pair.target->engine();
   const uint64_t writes = pair.spare().writes();
   assert_int_equal(dmr_engine_adopt(engine, &pair.target->geometry(), &label, 1), DMR_ACCEPTED);
-  assert_int_equal(pair.write(96, 8), DMR_STS_IOERR);
+  assert_int_equal(pair.write(96, 8), DMR_STS_MEDIUM);
   assert_int_equal(pair.spare().writes(), writes);
   assert_int_equal(dmr_engine_adopt(engine, &pair.target->geometry(), &label, 0), DMR_ACCEPTED);
   assert_string_equal(pair.status().label, "later");

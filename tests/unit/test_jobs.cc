@@ -68,7 +68,7 @@ void remap_at_an_uneven_end_of_main(void**) {
 void remap_works_without_auto_remap(void**) {
   const auto pair = opened({}, Arguments().with_config(DMR_CONFIG_AUTO_REMAP, 0));
   pair->main().inject(write_fault(96, 8));
-  assert_int_equal(pair->write(96, 8), DMR_STS_IOERR);
+  assert_int_equal(pair->write(96, 8), DMR_STS_MEDIUM);
   answers(pair->job(DMR_JOB_REMAP, 96), 1, 0, 0);
   assert_int_equal(pair->write(96, 8), DMR_STS_OK);
   survives(*pair);
@@ -314,7 +314,7 @@ void jobs_are_refused_when_nothing_can_be_recorded(void**) {
       pair->must_open(how);
       if (why == 1) {
         pair->main().inject(write_fault(800, 16));
-        assert_int_equal(pair->write(800, 16), DMR_STS_IOERR);
+        assert_int_equal(pair->write(800, 16), DMR_STS_MEDIUM);
         assert_int_equal(pair->status().state, DMR_STATE_MAIN_FAILED);
       }
       if (why == 2) {

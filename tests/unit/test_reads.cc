@@ -193,7 +193,7 @@ void only_failures_of_the_medium_lose_sectors(void**) {
     // Or it shows only in the worker.
     bad(*pair, 1234, 1);
     pair->main().inject(read_fault(1234, 1, sts));
-    assert_int_not_equal(pair->read(1232, 8), DMR_STS_OK);
+    assert_int_equal(pair->read(1232, 8), DMR_STS_IOERR);
     assert_int_equal(pair->status().slots_used, 0);
     pair->main().heal();
     pair->check_all();

@@ -111,6 +111,21 @@ void lost_sectors_are_tried_again_at_growing_intervals(void**) {
   pair.check_all();
 }
 
+// It has its slot already, so that needs no leave to make redirections.
+void lost_sectors_are_salvaged_without_auto_remap(void**) {
+  Scanned pair;
+  pair.prefill(3000, 16);
+  pair.main().inject(read_fault(3001));
+  pair.pass();
+  assert_int_equal(pair.status().lost_sectors, 1);
+  dmr_engine_config_set(pair.target->engine(), DMR_CONFIG_AUTO_REMAP, 0);
+  pair.main().heal();
+  pair.run(kHour);
+  assert_int_equal(pair.status().lost_sectors, 0);
+  assert_int_equal(pair.status().salvaged, 1);
+  pair.check_all();
+}
+
 void dead_sectors_stay_dead(void**) {
   Scanned pair;
   pair.main().inject(write_fault(3000, 8));
@@ -226,6 +241,7 @@ int main(int argc, char** argv) {
       cmocka_unit_test(retries_are_as_configured),
       cmocka_unit_test(a_whole_bad_block_and_bad_ends),
       cmocka_unit_test(lost_sectors_are_tried_again_at_growing_intervals),
+      cmocka_unit_test(lost_sectors_are_salvaged_without_auto_remap),
       cmocka_unit_test(dead_sectors_stay_dead),
       cmocka_unit_test(a_slow_block_moves),
       cmocka_unit_test(what_is_slow_once_or_everywhere_does_not_move),

@@ -167,7 +167,7 @@ void only_failures_of_the_medium_cost_slots(void**) {
     // Also when it shows only in the worker.
     const uint64_t sequence = pair->status().sequence;
     pair->park(1234, 1);
-    assert_int_equal(pair->settle()[0], DMR_STS_IOERR);
+    assert_int_equal(pair->settle()[0], DMR_STS_MEDIUM);
     assert_int_equal(pair->status().slots_used, 0);
     assert_int_equal(pair->status().sequence, sequence);
     pair->check_all();
@@ -188,7 +188,7 @@ void a_device_error_while_narrowing_takes_no_slot(void**) {
   pair->main().inject(once);
   pair->main().inject(write_fault(1233, 1, DMR_STS_OFFLINE));
   pair->park(1232, 8);
-  assert_int_equal(pair->settle()[0], DMR_STS_IOERR);
+  assert_int_equal(pair->settle()[0], DMR_STS_MEDIUM);
   assert_int_equal(pair->status().slots_used, 0);
   pair->main().heal();
   pair->check_all();

@@ -107,6 +107,25 @@ static void the_table_reloads_verbatim(void **state)
 	assert_int_equal(oracle_read(oracle, 1000, 8), 0);
 }
 
+/* Also of a table that is not live: whoever reads the line has the pair's name. */
+static void a_table_that_waits_names_the_pair_of_its_spare(void **state)
+{
+	char live[256];
+
+	(void)state;
+	pair_make(&pair, NULL);
+	assert_int_equal(dm_table(NAME, live, sizeof(live)), 0);
+	pair_close(&pair);
+	assert_int_equal(dm_make(NAME), 0);
+	assert_int_equal(dm_load(NAME, pair_table(&pair, "")), 0);
+	assert_int_equal(dm_inactive_table(NAME, text, sizeof(text)), 0);
+	assert_string_equal(text, live);
+	/* What is to be made anew has no name yet. */
+	assert_int_equal(dm_load(NAME, pair_table(&pair, "1 format")), 0);
+	assert_int_equal(dm_inactive_table(NAME, text, sizeof(text)), 0);
+	assert_null(strstr(text, "uuid"));
+}
+
 static void what_is_for_once_is_not_in_the_table(void **state)
 {
 	(void)state;
@@ -415,6 +434,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(status_has_its_fields_in_order),
 		CASE(the_table_reloads_verbatim),
+		CASE(a_table_that_waits_names_the_pair_of_its_spare),
 		CASE(what_is_for_once_is_not_in_the_table),
 		CASE(a_label_is_kept),
 		CASE(list_is_sorted_and_takes_ranges),

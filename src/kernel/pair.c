@@ -16,7 +16,7 @@ static LIST_HEAD(dmr_registry);
 
 /* ---- Worker ---- */
 
-/* Requests that have arrived since, and behind them @left. */
+/* Requests that have arrived since, and behind them what the last round left. */
 static struct dmr_request *dmr_pair_take(struct dmr_pair *pair)
 {
 	struct dmr_request *list;

@@ -65,7 +65,7 @@ struct dmr_pair {
 	spinlock_t lock;
 	struct dmr_request *parked; /* in order of arrival */
 	struct dmr_request **parked_end;
-	struct dmr_request *left; /* the worker's, of its last round: to be parked again */
+	struct dmr_request *left; /* of the worker's last round: its alone */
 	bool suspended;           /* no errands are taken */
 	bool mend;                /* the scan worker waits for something found to be mended */
 	struct list_head errands; /* in order of arrival */

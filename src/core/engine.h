@@ -198,9 +198,9 @@ class Engine {
   // Copies sectors of the piece from the bounce buffer to the read's memory.
   void store(const Piece& piece, SectorMask mask);
   static Step fail_piece(const Piece& piece, dmr_outcome outcome);
-  // Whether failing I/O may make redirections now.
+  // Whether redirections that are there may be changed now; and failing I/O may make new ones.
   bool may_change() const;
-  bool may_remap() const;  // also without having been asked
+  bool may_remap() const;
   // Whether main as a whole answers: asked once a batch, before it costs a slot.
   bool main_answers();
   bool canary_reads(u64 sector);
